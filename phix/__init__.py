@@ -1,0 +1,1 @@
+"""phix: differentiable physics in JAX."""

@@ -1,0 +1,70 @@
+"""Errors that teach, and the result codes that every loop returns."""
+
+import difflib
+import enum
+from collections.abc import Iterable
+
+
+class Result(enum.IntEnum):
+    """What became of a loop. Loops carry it as an int32 array, so it can be vmapped."""
+
+    successful = 0
+    non_finite = 1
+    not_converged = 2
+    invalid_parameter = 3
+    max_steps_reached = 4
+    solver_failed = 5
+
+
+_MEANING = {
+    Result.successful: "finished",
+    Result.non_finite: (
+        "the state became non-finite; take a smaller step (see `stable_step`) or a more "
+        "stable scheme"
+    ),
+    Result.not_converged: (
+        "the iteration did not reach its tolerance; allow more iterations, loosen the "
+        "tolerance or start nearer to the solution"
+    ),
+    Result.invalid_parameter: (
+        "a physical parameter or an input lies outside the range the equation allows"
+    ),
+    Result.max_steps_reached: "the step limit was reached; raise `max_steps`",
+    Result.solver_failed: "the integrator or its inner solve failed",
+}
+
+
+class PhixError(RuntimeError):
+    """A failure at run time, with its `result` code."""
+
+    def __init__(self, message: str, result: Result):
+        super().__init__(message)
+        self.result = result
+
+
+def describe(code: int) -> str:
+    """The result code in words, with what to try next."""
+    result = Result(int(code))
+    return f"{result.name}: {_MEANING[result]}"
+
+
+def is_concrete(*values: object) -> bool:
+    """Whether every value can be looked at now, i.e. none is being traced."""
+    import jax
+
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+
+
+def require(condition: bool, message: str) -> None:
+    """Raises `ValueError(message)` unless `condition` holds."""
+    if not condition:
+        raise ValueError(message)
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """A hint " (did you mean 'x'?)" for a misspelt `name`, or the list of choices."""
+    choices = list(choices)
+    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    if close:
+        return f" (did you mean {close[0]!r}?)"
+    return f" (choose from {', '.join(sorted(choices))})"

@@ -1,0 +1,23 @@
+"""One line per public object: what the roster test needs to know of it."""
+
+import dataclasses
+from collections.abc import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """`build(dtype)` returns `(fn, args)`: a function of floating arrays of that dtype.
+
+    The roster checks on `fn(*args)`: jit equals eager; vmap over scaled copies of every
+    argument equals a loop; the gradient of a weighted sum of its floating outputs equals
+    central differences to 1e-6 relative in float64; float32 in, float32 out and near
+    the float64 answer to `float32_rtol`. `covers` names the public objects exercised. `no_grad` and `no_vmap` give the reason,
+    in words, why a line does not apply.
+    """
+
+    name: str
+    build: Callable
+    covers: tuple[str, ...]
+    no_grad: str = ""
+    no_vmap: str = ""
+    float32_rtol: float = 1e-3
