@@ -1,0 +1,138 @@
+"""Networks for the right-hand side of a latent ODE."""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+
+from phix._errors import require
+from phix._types import Array, Float, PRNGKeyArray, RealScalar
+from phix.nn._normalise import Standardiser
+
+
+class AbstractConditioned(eqx.Module):
+    """A network conditioned on time and scalars: `net(t, x, cond)`.
+
+    The part that depends on `t` and `cond` alone is `features`, so that it can be
+    computed once for a batch or cached over a run; `apply` does the rest.
+    """
+
+    @abc.abstractmethod
+    def features(
+        self, t: RealScalar, cond: Float[Array, " parameters"] | None
+    ) -> tuple[Array, ...]:
+        """What the network needs to know of `t` and `cond`."""
+
+    @abc.abstractmethod
+    def apply(
+        self,
+        x: Float[Array, "..."],
+        features: tuple[Array, ...],
+        cond: Float[Array, " parameters"] | None,
+    ) -> Float[Array, "..."]:
+        """The output at `x`, given the features."""
+
+    def __call__(
+        self,
+        t: RealScalar,
+        x: Float[Array, "..."],
+        cond: Float[Array, " parameters"] | None = None,
+    ) -> Float[Array, "..."]:
+        """`apply(x, features(t, cond), cond)`."""
+        return self.apply(x, self.features(t, cond), cond)
+
+
+class SwishDynamics(AbstractConditioned):
+    r"""Autonomous latent dynamics $\dot\alpha = \Psi(\alpha, \beta)$ with trainable swish.
+
+    The standardised parameters become $p = P\tilde\beta + c \in \mathbb R^r$; the input is
+    $[\alpha, p]$ (only $\alpha$ when there are no parameters). Each hidden layer ends in
+    $z\,\sigma(z\,\mathrm{softplus}(b)) / 1.1$ with one trainable $b$, 0.5 at the start.
+
+    **Arguments:**
+
+    - `latent_size`: r.
+    - `parameters`: normaliser of the equation's parameters, one channel each
+      (`Standardiser.of(mus[:, None], axis=1)`), or `None` for dynamics without any.
+    - `width`, `depth`: neurons of a layer, number of hidden layers.
+    - `key`: for the initial weights, uniform in ±1/√fan_in.
+    - `dtype`: of the weights; by default that of `parameters`.
+
+    **Good values:** width 64, depth 4 for r = 4.
+
+    **Reference:** the "hyper-concat" dynamics of Φ-ROM, arXiv 2505.14595.
+    """
+
+    layers: tuple[eqx.nn.Linear, ...]
+    sharpness: Float[Array, " depth"]
+    embedding: eqx.nn.Linear | None
+    parameters: Standardiser | None
+
+    def __init__(
+        self,
+        latent_size: int,
+        parameters: Standardiser | None = None,
+        *,
+        width: int = 64,
+        depth: int = 4,
+        key: PRNGKeyArray,
+        dtype: jnp.dtype | None = None,
+    ):
+        require(
+            min(latent_size, width, depth) >= 1,
+            "SwishDynamics needs latent_size, width and depth of at least 1, got "
+            f"{latent_size}, {width} and {depth}.",
+        )
+        if dtype is None and parameters is not None:
+            dtype = parameters.mean.dtype
+        key, embedding_key = jr.split(key)
+        self.embedding = None
+        if parameters is not None:
+            self.embedding = eqx.nn.Linear(
+                parameters.mean.shape[0], latent_size, dtype=dtype, key=embedding_key
+            )
+        inputs = latent_size if parameters is None else 2 * latent_size
+        sizes = [inputs, *[width] * depth, latent_size]
+        self.layers = tuple(
+            eqx.nn.Linear(a, b, dtype=dtype, key=k)
+            for a, b, k in zip(
+                sizes[:-1], sizes[1:], jr.split(key, depth + 1), strict=True
+            )
+        )
+        self.sharpness = jnp.full((depth,), 0.5, dtype)
+        self.parameters = parameters
+
+    def features(
+        self, t: RealScalar, cond: Float[Array, " parameters"] | None
+    ) -> tuple[Array, ...]:
+        """The embedded parameters p (nothing without parameters); time is no input."""
+        del t
+        if self.embedding is None or self.parameters is None:
+            require(
+                cond is None, "cond was given to dynamics built without parameters."
+            )
+            return ()
+        expected = self.parameters.mean.shape
+        shape = None if cond is None else cond.shape
+        require(
+            shape == expected,
+            f"cond must hold the {expected[0]} parameters the dynamics were built with, "
+            f"shape {expected}; got {'None' if shape is None else shape}.",
+        )
+        return (self.embedding(self.parameters(cond)),)
+
+    def apply(
+        self,
+        x: Float[Array, " latent"],
+        features: tuple[Array, ...],
+        cond: Float[Array, " parameters"] | None,
+    ) -> Float[Array, " latent"]:
+        """dα/dt at the latent `x`, per unit of the equation's time."""
+        del cond
+        h = jnp.concatenate([x, *features])
+        for layer, b in zip(self.layers[:-1], self.sharpness, strict=True):
+            z = layer(h)
+            h = z * jax.nn.sigmoid(z * jax.nn.softplus(b)) / 1.1
+        return self.layers[-1](h)

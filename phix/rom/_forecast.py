@@ -1,0 +1,89 @@
+"""Latent trajectories, and their fields at any points."""
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from phix._types import Array, Float, Int, RealScalar
+from phix.integrate import solve
+from phix.rom._model import ReducedModel
+from phix.space import Grid
+
+
+class Forecast(eqx.Module):
+    """The answer of `forecast`.
+
+    - `ts`: times, as asked.
+    - `latents`: the latent at each of them.
+    - `fields`: decoded fields "time channels *space" on a grid, "time channels points"
+      at points, `None` where none were asked for.
+    - `result`, `first_bad_time`: as in `Trajectory`.
+    """
+
+    ts: Float[Array, " time"]
+    latents: Float[Array, "time latent"]
+    fields: Float[Array, "time channels ..."] | None
+    result: Int[Array, ""]
+    first_bad_time: Float[Array, ""]
+
+
+def forecast(
+    model: ReducedModel,
+    latent: Float[Array, " latent"],
+    ts: Float[Array, " time"],
+    points: Grid | Float[Array, "points dim"] | None = None,
+    *,
+    cond: Float[Array, " parameters"] | None = None,
+    dt: RealScalar | None = None,
+    scheme: dfx.AbstractSolver | None = None,
+    throw: bool = True,
+) -> Forecast:
+    """Integrates the latent ODE from `latent` and decodes where asked.
+
+    **Arguments:**
+
+    - `model`: a `ReducedModel`.
+    - `latent`: at `ts[0]`, for example from `invert`.
+    - `ts`: output times, increasing.
+    - `points`: a grid, an array of points, or `None` for latents alone.
+    - `cond`: the parameters of the equation, in the order of `model.parameters`.
+    - `dt`: step of the latent ODE; by default one step an output interval.
+    - `scheme`: a Diffrax solver, Bogacki–Shampine of order 3 by default.
+    - `throw`: raise if the latents blow up, where that can be seen (not under jit).
+
+    **Returns:** a `Forecast`. Latents cost one dynamics network a stage; fields one
+    decode of the points a frame.
+    """
+    if dt is None:
+        dt = jnp.max(jnp.diff(ts))
+    trajectory = solve(
+        model.dynamics,
+        latent,
+        ts,
+        dt=dt,
+        scheme=dfx.Bosh3() if scheme is None else scheme,
+        args=cond,
+        throw=throw,
+    )
+    return Forecast(
+        trajectory.ts,
+        trajectory.us,
+        decode_frames(model, trajectory.us, points),
+        trajectory.result,
+        trajectory.first_bad_time,
+    )
+
+
+def decode_frames(
+    model: ReducedModel,
+    latents: Float[Array, "time latent"],
+    points: Grid | Float[Array, "points dim"] | None,
+) -> Float[Array, "time channels ..."] | None:
+    """The field of every latent, on a grid or at points."""
+    if points is None:
+        return None
+    if not isinstance(points, Grid):
+        return jax.vmap(lambda a: model.decoder(points, a))(latents)
+    fields = jax.vmap(lambda a: model.decoder(points.points, a))(latents)
+    return fields.reshape(*fields.shape[:2], *points.shape)

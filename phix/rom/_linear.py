@@ -1,0 +1,91 @@
+"""Proper orthogonal decomposition: the linear decoder, its floor and its Galerkin ROM."""
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from phix._errors import require
+from phix._types import Array, Float
+from phix.pde import AbstractEquation
+from phix.rom._model import ReducedModel
+from phix.rom._velocity import GalerkinDynamics
+from phix.space import Grid
+
+
+class LinearDecoder(eqx.Module):
+    r"""$u(x) = \sum_k \alpha_k V_k(x)$ on a grid, interpolated linearly between nodes.
+
+    **Arguments:**
+
+    - `grid`: where the modes are sampled.
+    - `modes`: one field for each latent, "latent channels *space".
+    """
+
+    grid: Grid
+    modes: Float[Array, "latent channels ..."]
+
+    def __call__(
+        self, points: Float[Array, "points dim"], latent: Float[Array, " latent"]
+    ) -> Float[Array, "channels points"]:
+        """The field of `latent` at `points`."""
+        field = jnp.tensordot(latent, self.modes, axes=1, precision="highest")
+        return self.grid.evaluate(field, points)
+
+
+def pod_modes(
+    fields: Float[Array, "snapshots ..."], rank: int
+) -> tuple[Float[Array, "latent ..."], Float[Array, " values"]]:
+    r"""The `rank` orthonormal fields that capture most of the snapshots' energy.
+
+    The left singular vectors of the snapshot matrix, $\min_V \lVert U - VV^\top U
+    \rVert_F$, in the Euclidean inner product of the flattened fields and without
+    centring.
+
+    **Arguments:**
+
+    - `fields`: snapshots "snapshots channels *space".
+    - `rank`: how many modes.
+
+    **Returns:** the modes "latent channels *space", and all singular values.
+
+    **Raises:** `ValueError` for a rank beyond the rank the snapshots can have.
+    """
+    matrix = fields.reshape(fields.shape[0], -1)
+    require(
+        1 <= rank <= min(matrix.shape),
+        f"rank must lie between 1 and {min(matrix.shape)}, the smaller of the number of "
+        f"snapshots and the number of unknowns; got {rank}.",
+    )
+    _, values, modes = jnp.linalg.svd(matrix, full_matrices=False)
+    return modes[:rank].reshape(rank, *fields.shape[1:]), values
+
+
+def pod_galerkin(
+    equation: AbstractEquation,
+    fields: Float[Array, "trajectories frames ..."],
+    rank: int,
+    parameters: tuple[str, ...] = (),
+) -> ReducedModel:
+    r"""POD-Galerkin: POD modes as decoder, the projected equation as dynamics.
+
+    $$\dot\alpha = V^\top f(V\alpha)$$
+
+    **Arguments:**
+
+    - `equation`: whose right-hand side is projected.
+    - `fields`: training data "trajectories frames channels *space".
+    - `rank`: number of modes.
+    - `parameters`: names of the parameters given to `forecast` as `cond`.
+
+    **Returns:** a `ReducedModel`; `invert` with it is the projection on the modes, whose
+    error is the floor of every linear ROM of this rank.
+    """
+    modes, _ = pod_modes(fields.reshape(-1, *fields.shape[2:]), rank)
+    decoder = LinearDecoder(equation.space, modes)
+    latents = jnp.tensordot(
+        fields.reshape(*fields.shape[:2], -1),
+        modes.reshape(rank, -1),
+        axes=(2, 1),
+        precision="highest",
+    )
+    dynamics = GalerkinDynamics(decoder, equation, parameters)
+    return ReducedModel(decoder, dynamics, latents, parameters)

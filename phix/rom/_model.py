@@ -1,0 +1,110 @@
+"""What every reduced-order model is, and the snapshots it is fitted to."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from phix._errors import require
+from phix._types import Array, Float, Int, RealScalar
+from phix.data import Trajectory
+
+
+class ReducedModel(eqx.Module):
+    r"""A decoder $u(x) = D(x, \alpha)$ and latent dynamics $\dot\alpha = \Psi(\alpha)$.
+
+    Linear or not, trained or built in closed form, a model is these two parts; `invert`
+    and `forecast` ask for nothing else.
+
+    **Arguments:**
+
+    - `decoder`: `decoder(points "points dim", latent "latent")`, a field
+      "channels points".
+    - `dynamics`: `dynamics(t, latent, cond)`, the latent velocity per unit of time.
+    - `latents`: one latent for each training snapshot, "trajectories frames latent";
+      learnt beside the networks by an auto-decoder, and starting points for `invert`.
+    - `parameters`: names of the equation's parameters, in the order of `cond`.
+    """
+
+    decoder: Callable
+    dynamics: Callable
+    latents: Float[Array, "trajectories frames latent"]
+    parameters: tuple[str, ...] = eqx.field(static=True, default=())
+
+    @classmethod
+    def auto_decoder(
+        cls,
+        decoder: Callable,
+        dynamics: Callable,
+        shape: tuple[int, int],
+        parameters: tuple[str, ...] = (),
+    ) -> "ReducedModel":
+        """A model to be trained, every latent of the table at zero.
+
+        **Arguments:**
+
+        - `decoder`, `dynamics`: networks, the decoder with a `latent_size`.
+        - `shape`: numbers of trajectories and of frames in the training set.
+        - `parameters`: names of the equation's parameters, in the order of `cond`.
+        """
+        table = jnp.zeros((*shape, decoder.latent_size), decoder.fields.mean.dtype)
+        return cls(decoder, dynamics, table, parameters)
+
+
+class Snapshot(eqx.Module):
+    """One frame of one training trajectory.
+
+    - `field`: "channels *space".
+    - `time`: when, in the time of the equation.
+    - `cond`: the equation's parameters, in the order given to `snapshots`.
+    - `trajectory`, `frame`: the row of the latent table.
+    """
+
+    field: Float[Array, "..."]
+    time: RealScalar
+    cond: Float[Array, "..."]
+    trajectory: Int[Array, "..."]
+    frame: Int[Array, "..."]
+
+
+def snapshots(trajectories: Trajectory, parameters: tuple[str, ...] = ()) -> Snapshot:
+    """All frames of a batch of trajectories as samples for `fit`.
+
+    **Arguments:**
+
+    - `trajectories`: what a vmapped `solve` returns; `us` is
+      "trajectories time channels *space".
+    - `parameters`: which of `trajectories.params` the dynamics are conditioned on.
+
+    **Returns:** a `Snapshot` whose arrays have a leading axis trajectories × time.
+
+    **Raises:** `ValueError` for a single trajectory or an unknown parameter.
+    """
+    us, ts = trajectories.us, trajectories.ts
+    require(
+        ts.ndim == 2,
+        "snapshots needs a batch of trajectories, times of shape (trajectories, time); "
+        f"got {ts.shape}. Put `solve` under jax.vmap, also for a batch of one.",
+    )
+    require(
+        bool(jnp.all(trajectories.result == 0)),
+        "snapshots was given failed trajectories (result codes "
+        f"{[int(r) for r in trajectories.result]}); drop or repair them first.",
+    )
+    known = trajectories.params or {}
+    for name in parameters:
+        require(
+            name in known,
+            f"unknown parameter {name!r}; these trajectories carry {sorted(known)}.",
+        )
+    count, frames = ts.shape
+    columns = [known[name].reshape(count, 1) for name in parameters]
+    cond = jnp.concatenate(columns, 1) if columns else jnp.zeros((count, 0), us.dtype)
+    rows = jnp.arange(count * frames, dtype=jnp.int32)
+    return Snapshot(
+        us.reshape(count * frames, *us.shape[2:]),
+        ts.reshape(-1),
+        jnp.repeat(cond.astype(us.dtype), frames, axis=0),
+        rows // frames,
+        rows % frames,
+    )

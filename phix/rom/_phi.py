@@ -1,0 +1,137 @@
+"""The Φ-ROM loss: reconstruction, and latent dynamics taught by a solver."""
+
+import math
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+from phix._errors import require
+from phix._types import Array, Float, Int, IntScalar, PRNGKeyArray, PyTree
+from phix.num import norm
+from phix.pde import AbstractEquation
+from phix.rom._model import ReducedModel, Snapshot
+from phix.rom._velocity import decode_on, latent_velocity, with_parameters
+
+
+def phi_loss(
+    equation: AbstractEquation,
+    parameters: tuple[str, ...] = (),
+    *,
+    reconstruction_weight: float = 0.5,
+    warmup: int = 0,
+    fraction: float = 0.1,
+    damping: float = 1e-3,
+    points: Float[Array, "points dim"] | None = None,
+) -> Callable:
+    r"""The loss of Φ-ROM for one snapshot, to be given to `per_sample` and `fit`.
+
+    $$
+    L = \lambda\,\frac1C\sum_c \frac{\lVert\hat u_c - u_c\rVert}{\lVert u_c\rVert}
+      + (1 - \lambda)\,
+        \frac{\lVert\Psi(\alpha, \beta) - J_I^\dagger s_I\rVert}
+             {\lVert\mathrm{sg}(J_I^\dagger s_I)\rVert}
+    $$
+
+    with $\hat u = D(X, \alpha)$ on the solver's grid, $s = f(\hat u; \beta)$ the solver's
+    own time derivative and $I$ a fresh random subset of the points, one from each of
+    equally long stretches. Gradients flow through the solver, J and the least squares.
+    Before step `warmup` the dynamics term reaches Ψ only; after it, everything. Both
+    terms share one backward pass.
+
+    **Arguments:**
+
+    - `equation`: gives `rhs` and the grid.
+    - `parameters`: names of the parameters in `Snapshot.cond`.
+    - `reconstruction_weight`: λ in [0, 1].
+    - `warmup`: first step at which decoder and latents feel the dynamics.
+    - `fraction`: γ, the share of grid points in I (at least as many as latents).
+    - `damping`: of the pseudo-inverse; see `latent_velocity`.
+    - `points`: where the data are, if not on the grid (sensors).
+
+    **Returns:** `loss(model, snapshot, *, step, key) -> (value, metrics)`; the metrics
+    are the two terms, `reconstruction` and `dynamics`.
+
+    **Raises:** `ValueError` for a weight or fraction outside its range.
+
+    **Reference:** Φ-ROM, arXiv 2505.14595, and its public code (relative norms).
+    """
+    require(
+        0 <= reconstruction_weight <= 1,
+        f"reconstruction_weight must lie in [0, 1], got {reconstruction_weight}.",
+    )
+    require(0 < fraction <= 1, f"fraction must lie in (0, 1], got {fraction}.")
+    grid = equation.space
+    num_points = math.prod(grid.shape)
+
+    def loss(
+        model: ReducedModel, sample: Snapshot, *, step: IntScalar, key: PRNGKeyArray
+    ) -> tuple[Array, dict[str, Array]]:
+        latent = model.latents[sample.trajectory, sample.frame]
+        field = decode_on(model.decoder, equation, latent)
+        seen = field if points is None else model.decoder(points, latent)
+        reconstruction = _mean_relative_error(seen, sample.field)
+
+        coupled = jnp.asarray(step) >= warmup
+        decoder, latent = _gate(coupled, (model.decoder, latent))
+        solver = with_parameters(equation, parameters, sample.cond)
+        velocity = solver.rhs(sample.time, _gate(coupled, field), None)
+        wanted = max(math.ceil(fraction * num_points), latent.shape[0])
+        chosen = stratified_subset(num_points, min(wanted, num_points), key=key)
+        target = latent_velocity(
+            decoder, latent, velocity, grid.points, chosen, damping=damping
+        )
+        cond = sample.cond if parameters else None
+        predicted = model.dynamics(sample.time, latent, cond)
+        dynamics = norm(predicted - target) / norm(jax.lax.stop_gradient(target))
+
+        value = (
+            reconstruction_weight * reconstruction
+            + (1 - reconstruction_weight) * dynamics
+        )
+        return value, {"reconstruction": reconstruction, "dynamics": dynamics}
+
+    return loss
+
+
+def stratified_subset(
+    size: int, count: int, *, key: PRNGKeyArray
+) -> Int[Array, " count"]:
+    """`count` distinct indices below `size`, spread evenly and at random.
+
+    One from each of `count` stretches of (nearly) equal length, on a circle turned at
+    random: every index is equally likely, for `count + 1` random numbers and without
+    permuting all of them.
+
+    **Raises:** `ValueError` unless 1 ≤ count ≤ size.
+    """
+    require(
+        1 <= count <= size, f"count must lie between 1 and size = {size}, got {count}."
+    )
+    stretch_key, turn_key = jr.split(key)
+    starts = np.arange(count + 1) * size // count
+    inside = jr.randint(stretch_key, (count,), 0, jnp.asarray(np.diff(starts)))
+    return (starts[:-1] + inside + jr.randint(turn_key, (), 0, size)) % size
+
+
+def _mean_relative_error(
+    prediction: Float[Array, "channels ..."], truth: Float[Array, "channels ..."]
+) -> Float[Array, ""]:
+    channels = truth.shape[0]
+    difference = (prediction - truth).reshape(channels, -1)
+    scale = norm(truth.reshape(channels, -1), axis=1)
+    return jnp.mean(norm(difference, axis=1) / scale)
+
+
+def _gate(is_open: Array, tree: PyTree) -> PyTree:
+    """The same values; gradients pass only where the gate is open."""
+
+    def one(leaf):
+        if not eqx.is_inexact_array(leaf):
+            return leaf
+        return jnp.where(is_open, leaf, jax.lax.stop_gradient(leaf))
+
+    return jax.tree.map(one, tree)

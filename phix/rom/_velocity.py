@@ -1,0 +1,107 @@
+"""The latent velocity a solver prescribes, and the Galerkin dynamics it defines."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from phix._types import Array, Float, Int, RealScalar
+from phix.num import damped_lstsq
+from phix.pde import AbstractEquation
+
+
+def with_parameters(
+    equation: AbstractEquation,
+    parameters: tuple[str, ...],
+    cond: Float[Array, " parameters"] | None,
+) -> AbstractEquation:
+    """The equation at the parameter values `cond`, in the order of `parameters`."""
+    if not parameters or cond is None:
+        return equation
+    return equation.replace(**dict(zip(parameters, cond, strict=True)))
+
+
+def decode_on(
+    decoder: Callable, equation: AbstractEquation, latent: Float[Array, " latent"]
+) -> Float[Array, "channels ..."]:
+    """The decoded field on the grid of the equation."""
+    grid = equation.space
+    field = decoder(grid.points, latent)
+    return field.reshape(field.shape[0], *grid.shape)
+
+
+def latent_velocity(
+    decoder: Callable,
+    latent: Float[Array, " latent"],
+    velocity: Float[Array, "channels ..."],
+    points: Float[Array, "points dim"],
+    chosen: Int[Array, " chosen"] | None = None,
+    *,
+    damping: float = 1e-3,
+) -> Float[Array, " latent"]:
+    r"""The latent velocity that best moves the decoded field as the solver would.
+
+    $$
+    \dot\alpha = J^\dagger s, \qquad J = \partial_\alpha D(X, \alpha), \quad
+    s = \partial_t u|_X,
+    $$
+
+    damped: $\min \lVert J\dot\alpha - s\rVert^2 + \mu^2 \lVert\dot\alpha\rVert^2$ with
+    $\mu = d\,\lVert J\rVert_F / \sqrt r$. J is formed by forward mode on the chosen
+    points only.
+
+    **Arguments:**
+
+    - `decoder`, `latent`: the decoder and where to differentiate it.
+    - `velocity`: du/dt of the decoded field, by the solver, on the whole grid.
+    - `points`: of the grid, in the order of the flattened space axes.
+    - `chosen`: which points to use (hyper-reduction); all by default.
+    - `damping`: d; 0 is the plain pseudo-inverse, unsafe where J loses rank.
+
+    **Returns:** latent units per unit of time.
+
+    **Reference:** Φ-ROM, arXiv 2505.14595 (there without damping).
+    """
+    velocity = velocity.reshape(velocity.shape[0], -1)
+    if chosen is not None:
+        points, velocity = points[chosen], velocity[:, chosen]
+    jacobian = jax.jacfwd(lambda a: decoder(points, a))(latent)
+    return damped_lstsq(
+        jacobian.reshape(-1, latent.shape[0]), velocity.reshape(-1), damping=damping
+    )
+
+
+class GalerkinDynamics(eqx.Module):
+    r"""Latent dynamics without training: $\dot\alpha = J^\dagger f(D(\alpha))$.
+
+    With a linear orthonormal decoder this is POD-Galerkin; with any other, Galerkin
+    projection on the decoder's manifold. Each evaluation costs one full-field decode,
+    one right-hand side of the equation and one decoder Jacobian.
+
+    **Arguments:**
+
+    - `decoder`, `equation`: any decoder, any equation on a grid.
+    - `parameters`: names of the parameters that `cond` holds.
+    - `damping`: of the pseudo-inverse.
+    """
+
+    decoder: Callable
+    equation: AbstractEquation
+    parameters: tuple[str, ...] = eqx.field(static=True, default=())
+    damping: float = eqx.field(static=True, default=0.0)
+
+    def __call__(
+        self,
+        t: RealScalar,
+        latent: Float[Array, " latent"],
+        cond: Float[Array, " parameters"] | None = None,
+    ) -> Float[Array, " latent"]:
+        """The projected right-hand side of the equation at `latent`."""
+        equation = with_parameters(self.equation, self.parameters, cond)
+        velocity = equation.rhs(
+            jnp.asarray(t), decode_on(self.decoder, equation, latent), None
+        )
+        return latent_velocity(
+            self.decoder, latent, velocity, equation.space.points, damping=self.damping
+        )
