@@ -1,0 +1,12 @@
+"""Trajectories and runs on disk: what a computation leaves behind."""
+
+from phix.data._log import JsonLines as JsonLines
+from phix.data._progress import Progress as Progress
+from phix.data._signals import StopSignal as StopSignal
+
+
+__all__ = [
+    "JsonLines",
+    "Progress",
+    "StopSignal",
+]

@@ -1,0 +1,114 @@
+"""From the loss of one sample to the objective of a batch, and its gradient."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import jax.tree_util as jtu
+
+from phix._errors import require
+from phix._types import Array, IntScalar, PRNGKeyArray, PyTree
+from phix.train._batch import Batch
+
+
+Metrics = dict[str, Array]
+
+
+class PerSample(eqx.Module):
+    """The weighted mean over a batch of a loss of one sample; see `per_sample`."""
+
+    loss: Callable
+
+    def __call__(
+        self, model: PyTree, batch: Batch, *, step: IntScalar, key: PRNGKeyArray
+    ) -> tuple[Array, Metrics]:
+        """The objective of the whole batch, over all devices that share it."""
+        sums = batch.reduce(self.sums(model, batch, step=step, key=key))
+        value, (weight, metrics) = sums
+        return value / weight, jtu.tree_map(lambda m: m / weight, metrics)
+
+    def sums(
+        self, model: PyTree, batch: Batch, *, step: IntScalar, key: PRNGKeyArray
+    ) -> tuple[Array, tuple[Array, Metrics]]:
+        """Weighted sums over this device's samples: `(loss, (weight, metrics))`."""
+
+        def one(sample, position):
+            own_key = jr.fold_in(key, position)
+            value, metrics = self.loss(model, sample, step=step, key=own_key)
+            check_scalars(value, metrics)
+            return value, metrics
+
+        value, metrics = jax.vmap(one)(batch.samples, batch.position)
+        weight = batch.weight.astype(value.dtype)
+        value, metrics = jtu.tree_map(
+            lambda v: jnp.sum(weight * v.astype(weight.dtype)), (value, metrics)
+        )
+        return value, (jnp.sum(weight), metrics)
+
+
+def per_sample(loss: Callable) -> PerSample:
+    r"""The objective $\sum_i w_i \ell_i / \sum_i w_i$ of a loss of one sample.
+
+    Sample number $i$ of a batch gets the key `fold_in(key, i)`, whichever device it
+    is on. Over devices the sums are reduced, never means of means, so padding and
+    masks (weight zero) leave the mean and its gradient alone.
+
+    **Arguments:**
+
+    - `loss`: `loss(model, sample, *, step, key) -> (value, metrics)`, where `value`
+        and each of the dict `metrics` are scalars.
+
+    **Returns:** `objective(model, batch, *, step, key) -> (value, metrics)`.
+    """
+    return PerSample(loss)
+
+
+def check_scalars(value: Array, metrics: Metrics) -> None:
+    """Refuses losses and metrics that are not scalars."""
+    require(
+        isinstance(metrics, dict),
+        f"loss: wanted (value, metrics) with metrics a dict; got {type(metrics)}.",
+    )
+    for name, x in {"value": value, **metrics}.items():
+        require(
+            jnp.shape(x) == (),
+            f"loss: {name} has shape {jnp.shape(x)}; wanted a scalar. Batch axes are "
+            "added by per_sample.",
+        )
+
+
+def value_and_gradient(
+    objective: Callable,
+    trained: PyTree,
+    rest: PyTree,
+    batch: Batch | None,
+    *,
+    step: IntScalar,
+    key: PRNGKeyArray,
+) -> tuple[Array, Metrics, PyTree]:
+    """Value, metrics and gradient with respect to `trained`; one reduction in all."""
+
+    def total(trained):
+        model = eqx.combine(trained, rest)
+        if isinstance(objective, PerSample):
+            return objective.sums(model, batch, step=step, key=key)
+        value, metrics = objective(model, batch, step=step, key=key)
+        check_scalars(value, metrics)
+        return value, (None, metrics)
+
+    (value, (weight, metrics)), gradient = jax.value_and_grad(total, has_aux=True)(
+        trained
+    )
+    # The steepest ascent of a real function of complex numbers is the conjugate.
+    gradient = jtu.tree_map(jnp.conj, gradient)
+    if weight is None:
+        return value, metrics, gradient
+    assert batch is not None
+    value, weight, metrics, gradient = batch.reduce((value, weight, metrics, gradient))
+    scale = 1 / weight
+    value, metrics, gradient = jtu.tree_map(
+        lambda x: x * scale.astype(jnp.finfo(x.dtype).dtype), (value, metrics, gradient)
+    )
+    return value, metrics, gradient
