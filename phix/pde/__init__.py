@@ -1,0 +1,27 @@
+"""What moves a state: one equation family per file."""
+
+from phix.pde._base import (
+    AbstractDiscrete as AbstractDiscrete,
+    AbstractEquation as AbstractEquation,
+    AbstractMethodOfLines as AbstractMethodOfLines,
+)
+from phix.pde._burgers import Burgers as Burgers, burgers_shock as burgers_shock
+from phix.pde._function import (
+    from_rhs as from_rhs,
+    from_step as from_step,
+    FunctionEquation as FunctionEquation,
+    FunctionStep as FunctionStep,
+)
+
+
+__all__ = [
+    "AbstractDiscrete",
+    "AbstractEquation",
+    "AbstractMethodOfLines",
+    "Burgers",
+    "FunctionEquation",
+    "FunctionStep",
+    "burgers_shock",
+    "from_rhs",
+    "from_step",
+]
