@@ -68,7 +68,7 @@ class SineDecoder(eqx.Module):
         self.latent_size = latent_size
 
     def __call__(
-        self, points: Float[Array, "points dim"], latent: Float[Array, " latent"]
+        self, points: Float[Array, "points dim"], latent: Float[Array, " *latent"]
     ) -> Float[Array, "channels points"]:
         """The field of `latent` at `points` (in the units of the coordinates)."""
         dim = self.coordinates.lower.shape[0]

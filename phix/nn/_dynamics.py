@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+from jax.typing import DTypeLike
 
 from phix._errors import require
 from phix._types import Array, Float, PRNGKeyArray, RealScalar
@@ -78,7 +79,7 @@ class SwishDynamics(AbstractConditioned):
         width: int = 64,
         depth: int = 4,
         key: PRNGKeyArray,
-        dtype: jnp.dtype | None = None,
+        dtype: DTypeLike | None = None,
     ):
         require(
             min(latent_size, width, depth) >= 1,

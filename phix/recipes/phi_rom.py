@@ -1,0 +1,193 @@
+"""Φ-ROM: a reduced-order model whose latent dynamics are taught by a solver."""
+
+import dataclasses
+from pathlib import Path
+from typing import ClassVar
+
+
+@dataclasses.dataclass(frozen=True)
+class BurgersShock:
+    """Inviscid Burgers with an exponential source and a travelling shock.
+
+    - `num_points`, `extent`: vertices on the interval, both ends included.
+    - `amplitude`: of the source amplitude·exp(μx).
+    - `dt`: step of the solver and spacing of the frames.
+    """
+
+    kind: ClassVar[str] = "burgers"
+    parameter: ClassVar[str] = "mu"
+    num_points: int = 256
+    extent: tuple[float, float] = (0.0, 100.0)
+    amplitude: float = 0.02
+    dt: float = 0.07
+
+    def __post_init__(self):
+        _positive(self, "num_points", "dt")
+
+    def build(self):
+        """The equation (at a middling μ), the initial field and the scheme."""
+        import diffrax as dfx
+
+        from phix.pde import Burgers, burgers_shock
+        from phix.space import Grid
+
+        grid = Grid(self.num_points, self.extent, boundary=("inflow", "outflow"))
+        equation = Burgers(grid, mu=0.02, amplitude=self.amplitude)
+        return equation, burgers_shock(grid.points[:, 0])[None], dfx.Euler()
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Which parameters and frames are seen, and which are kept for the test.
+
+    - `parameters`: lowest and highest training parameter.
+    - `num_training`: training parameters, evenly spaced; the test has their mid-points
+      (interpolated) and one spacing beyond each end (extrapolated).
+    - `num_frames`: frames of a trajectory, `horizon` of which are training frames.
+    - `every`: only every so many-th training frame becomes a snapshot.
+    """
+
+    parameters: tuple[float, float] = (0.015, 0.03)
+    num_training: int = 8
+    num_frames: int = 200
+    horizon: int = 100
+    every: int = 1
+
+    def __post_init__(self):
+        _positive(self, "num_frames", "horizon", "every")
+        if self.num_training < 2:
+            raise ValueError(
+                f"num_training must be at least 2, got {self.num_training}"
+            )
+        if not self.horizon < self.num_frames:
+            raise ValueError(
+                f"horizon = {self.horizon} must be less than num_frames = "
+                f"{self.num_frames}, so that something is left to forecast"
+            )
+        if not self.parameters[0] < self.parameters[1]:
+            raise ValueError(f"parameters must increase, got {self.parameters}")
+
+
+@dataclasses.dataclass(frozen=True)
+class SineMLP:
+    """The decoder `phix.nn.SineDecoder`."""
+
+    kind: ClassVar[str] = "sine_mlp"
+    latent_size: int = 4
+    width: int = 32
+    depth: int = 4
+
+    def __post_init__(self):
+        _positive(self, "latent_size", "width", "depth")
+
+
+@dataclasses.dataclass(frozen=True)
+class SwishMLP:
+    """The latent dynamics `phix.nn.SwishDynamics`."""
+
+    kind: ClassVar[str] = "swish_mlp"
+    width: int = 64
+    depth: int = 4
+
+    def __post_init__(self):
+        _positive(self, "width", "depth")
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """The arguments of `phix.rom.phi_loss`."""
+
+    reconstruction_weight: float = 0.5
+    warmup: int = 1000
+    fraction: float = 0.1
+    damping: float = 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Cosine:
+    """Learning rate from `start` to `end` along half a cosine."""
+
+    kind: ClassVar[str] = "cosine"
+    start: float = 5e-3
+    end: float = 1e-5
+
+    def build(self, steps: int):
+        """The Optax schedule."""
+        import optax
+
+        return optax.cosine_decay_schedule(self.start, steps, self.end / self.start)
+
+
+@dataclasses.dataclass(frozen=True)
+class Staircase:
+    """Learning rate `start`, multiplied by `rate` every so many steps, down to `end`."""
+
+    kind: ClassVar[str] = "staircase"
+    start: float = 5e-3
+    rate: float = 0.985
+    every: int = 50
+    end: float = 1e-6
+
+    def build(self, steps: int):
+        """The Optax schedule."""
+        import optax
+
+        del steps
+        return optax.exponential_decay(
+            self.start, self.every, self.rate, staircase=True, end_value=self.end
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How the model is fitted, by AdamW.
+
+    - `batch_size`: snapshots in a step.
+    - `clip`: largest norm of the gradient; 0 does not clip.
+    - `checkpoint_every`: steps between checkpoints.
+    """
+
+    steps: int = 12000
+    batch_size: int = 800
+    learning_rate: Cosine | Staircase = dataclasses.field(default_factory=Staircase)
+    weight_decay: float = 1e-4
+    clip: float = 0.0
+    checkpoint_every: int = 500
+
+    def __post_init__(self):
+        _positive(self, "steps", "batch_size", "checkpoint_every")
+
+    def optimiser(self):
+        """The Optax transformation."""
+        import optax
+
+        adamw = optax.adamw(
+            self.learning_rate.build(self.steps), weight_decay=self.weight_decay
+        )
+        if self.clip == 0:
+            return adamw
+        return optax.chain(optax.clip_by_global_norm(self.clip), adamw)
+
+
+@dataclasses.dataclass(frozen=True)
+class PhiROMRecipe:
+    """Φ-ROM: latent dynamics taught by a differentiable solver, on the Burgers shock.
+
+    - `seed`: of the weights, the batches and the random points.
+    - `pod_ranks`: linear reduced models to compare with.
+    - `num_sensors`: points at which a forecast is timed beside the full grid.
+    """
+
+    reference: ClassVar[str] = (
+        "Hosseini Dashtbayaz et al., Physics-informed reduced order modeling of "
+        "time-dependent PDEs via differentiable solvers, NeurIPS 2025, arXiv:2505.14595"
+    )
+    seed: int = 0
+    equation: BurgersShock = dataclasses.field(default_factory=BurgersShock)
+    split: Split = dataclasses.field(default_factory=Split)
+    decoder: SineMLP = dataclasses.field(default_factory=SineMLP)
+    dynamics: SwishMLP = dataclasses.field(default_factory=SwishMLP)
+    loss: Loss = dataclasses.field(default_factory=Loss)
+    training: Training = dataclasses.field(default_factory=Training)
+    pod_ranks: tuple[int, ...] = (4, 20)
+    num_sensors: int = 32
