@@ -11,7 +11,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -113,7 +113,7 @@ def _check_option(recipe: Any, argument: str) -> None:
         raise ConfigError(f"unknown option {argument}{nearest(key, keys)}")
 
 
-def _leaves(value: Any, prefix: str = "") -> typing.Iterator[str]:
+def _leaves(value: Any, prefix: str = "") -> Iterator[str]:
     for field in dataclasses.fields(value):
         inner = getattr(value, field.name)
         if dataclasses.is_dataclass(inner):
@@ -139,7 +139,7 @@ def _plain(value: Any) -> Any:
 
 
 def _dataclass(cls: type, table: Any, at: str, default: Any) -> Any:
-    """`table` as a `cls`; absent keys come from `default` if it is one, else from cls."""
+    """`table` as a `cls`; absent keys come from `default` if that is one."""
     if not isinstance(table, dict):
         raise _wrong(at, table, "a table")
     table, kind = dict(table), _kind(cls)
@@ -212,7 +212,7 @@ def _union(choices: tuple, value: Any, at: str, default: Any) -> Any:
     choices = tuple(choice for choice in choices if choice is not type(None))
     if len(choices) == 1:
         return _value(choices[0], value, at, default)
-    classes = {_kind(choice): choice for choice in choices if _kind(choice)}
+    classes = {kind: choice for choice in choices if (kind := _kind(choice))}
     if isinstance(value, dict) and classes:
         kind = value.get("kind", _kind(type(default)))
         if kind is None:
