@@ -3,10 +3,11 @@
 from phix.data._log import JsonLines as JsonLines
 from phix.data._progress import Progress as Progress
 from phix.data._signals import StopSignal as StopSignal
-
+from phix.data._trajectory import Trajectory as Trajectory
 
 __all__ = [
     "JsonLines",
     "Progress",
     "StopSignal",
+    "Trajectory",
 ]

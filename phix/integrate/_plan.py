@@ -1,0 +1,120 @@
+"""Which steps land on which output times."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from phix._errors import Result, is_concrete, require
+from phix._types import Array, Bool, Int, IntScalar, PyTree, Real, RealScalar
+
+
+class Plan(eqx.Module):
+    """Interval i takes `counts[i]` steps of length `h[i]` from `starts[i]`.
+
+    `length` is the static length of the inner scan, at least every count; where it is
+    above one, the remaining steps of that interval are skipped. `uniform` says that
+    there are none. `code` refuses the plan before the run.
+    """
+
+    starts: Real[Array, " intervals"]
+    stops: Real[Array, " intervals"]
+    h: Real[Array, " intervals"]
+    counts: Int[Array, " intervals"]
+    code: IntScalar
+    length: int = eqx.field(static=True)
+    uniform: bool = eqx.field(static=True)
+
+    def time_of_step(self, ordinal: Int[Array, ""]) -> Real[Array, ""]:
+        """The time reached by the step with this number, counted over all intervals."""
+        ends = jnp.cumsum(self.counts)
+        i = jnp.searchsorted(ends, ordinal, side="right")
+        i = jnp.minimum(i, ends.size - 1)
+        before = ends[i] - self.counts[i]
+        done = jnp.asarray(ordinal - before + 1, self.h.dtype)
+        return self.starts[i] + done * self.h[i]
+
+
+def make_plan(
+    ts: Real[Array, " time"],
+    dt: RealScalar,
+    max_steps: int | None,
+    exact: bool = False,
+    given: PyTree = None,
+) -> Plan:
+    """Splits every interval of `ts` into n = ⌈Δ/dt⌉ equal steps.
+
+    `exact` asks for whole multiples of `dt` (an equation that owns its step). `given`
+    are the times before their cast to the state's precision: Δ/dt is rounded with an
+    allowance for the rounding of what the caller wrote, so that 7.0 in steps of 0.07
+    are 100 steps, not 101.
+    """
+    given = ts if given is None else given
+    if is_concrete(given, dt):
+        counts = _concrete_counts(given, dt, max_steps, exact)
+        length, uniform, code = int(counts.max()), bool(np.ptp(counts) == 0), 0
+        counts = jnp.asarray(counts, jnp.int32)
+    else:
+        require(
+            max_steps is not None,
+            "`max_steps`: with a traced `dt` (or traced `ts`) the number of steps "
+            "between two output times is not known; pass the most there can be",
+        )
+        counts, code = _traced_counts(ts, dt, max_steps)
+        length, uniform = max_steps, False
+    starts, stops = ts[:-1], ts[1:]
+    h = (stops - starts) / jnp.asarray(counts, ts.dtype)
+    return Plan(starts, stops, h, counts, code, length, uniform)
+
+
+def _allowance(xp, ts, dt, ratio, eps):
+    """The rounding error of Δ/dt for times and a step rounded to `eps`."""
+    return 4 * eps * (xp.max(xp.abs(ts)) / dt + ratio)
+
+
+def _eps(*values) -> float:
+    """The spacing of the coarsest floating type among `values`."""
+    types = [getattr(v, "dtype", np.dtype("float64")) for v in values]
+    return max(
+        float(jnp.finfo(t).eps) for t in types if jnp.issubdtype(t, jnp.floating)
+    )
+
+
+def _concrete_counts(ts, dt, max_steps, exact) -> np.ndarray:
+    eps = _eps(np.asarray(ts), np.asarray(dt))
+    ts, dt = np.asarray(ts, np.float64), float(dt)
+    require(
+        dt > 0,
+        f"`dt` must be a positive step (infinite for one step per interval); got {dt}",
+    )
+    ratio = np.diff(ts) / dt
+    slack = _allowance(np, ts, dt, ratio, eps)
+    counts = np.maximum(np.ceil(ratio - slack), 1)
+    if exact:
+        whole = np.rint(ratio)
+        bad = (np.abs(ratio - whole) > slack) | (whole < 1)
+        require(
+            not bad.any(),
+            f"`ts`: this equation steps by its own dt = {dt:g}, so output times must "
+            f"be whole multiples of it apart; got an interval of "
+            f"{ratio[bad.argmax()]:.6g} dt",
+        )
+        counts = whole
+    most = counts.max()
+    require(
+        most <= (2**31 - 1 if max_steps is None else max_steps),
+        f"`max_steps` = {max_steps} is below the {most:.0f} steps of `dt` = {dt:g} "
+        "between two output times; raise it or take a larger `dt`",
+    )
+    return counts.astype(np.int64)
+
+
+def _traced_counts(ts, dt, max_steps) -> tuple[Int[Array, " intervals"], IntScalar]:
+    dt = jnp.asarray(dt, ts.dtype)
+    valid: Bool[Array, ""] = (dt > 0) & jnp.all(jnp.diff(ts) > 0)
+    ratio = jnp.diff(ts) / jnp.where(valid, dt, 1)
+    slack = _allowance(jnp, ts, jnp.where(valid, dt, 1), ratio, _eps(ts))
+    wanted = jnp.ceil(ratio - slack)
+    counts = jnp.clip(wanted, 1, max_steps).astype(jnp.int32)
+    too_many = jnp.any(wanted > max_steps)
+    code = jnp.where(too_many, Result.max_steps_reached, Result.successful)
+    return counts, jnp.where(valid, code, Result.invalid_parameter)
