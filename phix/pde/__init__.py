@@ -6,11 +6,12 @@ from phix.pde._base import (
     AbstractMethodOfLines as AbstractMethodOfLines,
 )
 from phix.pde._burgers import Burgers as Burgers, burgers_shock as burgers_shock
+from phix.pde._diffusion import Diffusion as Diffusion
 from phix.pde._function import (
-    from_rhs as from_rhs,
-    from_step as from_step,
     FunctionEquation as FunctionEquation,
     FunctionStep as FunctionStep,
+    from_rhs as from_rhs,
+    from_step as from_step,
 )
 
 
@@ -19,6 +20,7 @@ __all__ = [
     "AbstractEquation",
     "AbstractMethodOfLines",
     "Burgers",
+    "Diffusion",
     "FunctionEquation",
     "FunctionStep",
     "burgers_shock",

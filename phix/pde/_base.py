@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import diffrax as dfx
 import equinox as eqx
@@ -33,8 +33,11 @@ class AbstractEquation(eqx.Module):
     """
 
     space: eqx.AbstractVar[AbstractSpace | None]
-    limits: eqx.AbstractVar[Limits]
-    """Range `(low, high)` allowed for each parameter that has one, ends included."""
+
+    @property
+    @abc.abstractmethod
+    def limits(self) -> Limits:
+        """Name of a parameter to its allowed range `(low, high)`, ends included."""
 
     @abc.abstractmethod
     def rhs(self, t: RealScalar, u: Array, args: PyTree = None) -> Array:
@@ -77,8 +80,9 @@ class AbstractEquation(eqx.Module):
     def parameters(self) -> dict[str, Array]:
         """The physical parameters: name to array leaf.
 
-        A field of the equation that is one array goes by its name; of a dictionary each
-        entry counts by its own name; of a tuple each array by its place, `values[0][1]`.
+        A field of the equation that is one array goes by its name; of a dictionary
+        each entry counts by its own name; of a tuple each array by its place,
+        `values[0][1]`.
         """
         return {
             name + jtu.keystr(path): leaf
@@ -102,8 +106,8 @@ class AbstractEquation(eqx.Module):
     def replace(self, **changes: Any) -> Self:
         """The same equation with other parameters, `equation.replace(nu=0.1)`.
 
-        **Raises:** `ValueError` for a name that is no parameter (names the nearest one),
-        a shape that differs from the present one, or a concrete value out of range.
+        **Raises:** `ValueError` for a name that is no parameter (names the nearest
+        one), another shape than the present one, or a concrete value out of range.
         """
         known = dict(_declared(self))
         equation = self
@@ -148,7 +152,7 @@ class AbstractMethodOfLines(AbstractEquation):
 
     def terms(self) -> dfx.ODETerm:
         """`rhs` as a Diffrax term."""
-        return dfx.ODETerm(self.rhs)
+        return dfx.ODETerm(cast(Callable, self.rhs))
 
 
 class AbstractDiscrete(AbstractEquation):
@@ -174,8 +178,8 @@ class AbstractDiscrete(AbstractEquation):
     def terms(self) -> dfx.AbstractTerm:
         """Refused: a discrete equation is advanced by its own step."""
         raise ValueError(
-            f"{type(self).__name__} advances by its own step of dt = {self.dt} and has no "
-            "terms for a scheme; call solve without a scheme"
+            f"{type(self).__name__} advances by its own step of dt = {self.dt} and has "
+            "no terms for a scheme; call solve without a scheme"
         )
 
 
@@ -184,7 +188,9 @@ def as_parameter(
 ) -> PyTree:
     """A user's number as an array leaf of floating type, its shape checked."""
     if like is not None and not isinstance(like, Array):
-        return jtu.tree_map(lambda old, new: as_parameter(name, new, like=old), like, value)
+        return jtu.tree_map(
+            lambda old, new: as_parameter(name, new, like=old), like, value
+        )
     dtype = jnp.result_type(value)
     # A stated dtype also strips weak types, which would cost a second compilation.
     array = jnp.asarray(

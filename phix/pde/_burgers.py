@@ -1,19 +1,20 @@
 """Burgers' equation with a source and an inflow."""
 
+import math
 from collections.abc import Callable
-from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from phix._errors import require
-from phix._types import Array, Float, Inexact, PyTree, RealScalar
+from phix._types import Array, Float, PyTree, RealScalar
 from phix.pde._base import (
     AbstractMethodOfLines,
     Limits,
     as_parameter,
     in_precision_of,
 )
+from phix.pde._invariants import mass_and_energy
 from phix.space import Grid, hold_inflow, laplacian, upwind_difference
 
 
@@ -24,8 +25,8 @@ class Burgers(AbstractMethodOfLines):
 
     The state has one channel, `"1 nodes"`. Fronts steepen into shocks that travel at
     the mean of the two sides. The flux is upwinded after Engquist and Osher: first
-    order, conservative, and $(u_i^2 - u_{i-1}^2)/2h$ where $u > 0$; viscosity by central
-    differences. The node of an inflow side is held at its initial value.
+    order, conservative, and $(u_i^2 - u_{i-1}^2)/2h$ where $u > 0$; viscosity by
+    central differences. The node of an inflow side is held at its initial value.
 
     **Arguments:**
 
@@ -53,7 +54,6 @@ class Burgers(AbstractMethodOfLines):
     mu: Float[Array, ""]
     amplitude: Float[Array, ""]
     viscosity: Float[Array, ""] | None
-    limits: ClassVar[Limits] = {"viscosity": (0.0, float("inf"))}
 
     def __init__(
         self,
@@ -70,6 +70,11 @@ class Burgers(AbstractMethodOfLines):
         if viscosity is not None:
             self.viscosity = as_parameter("viscosity", viscosity)
         self.check_parameters()
+
+    @property
+    def limits(self) -> Limits:
+        """`viscosity` is not negative."""
+        return {"viscosity": (0.0, math.inf)}
 
     def rhs(
         self, t: RealScalar, u: Float[Array, "1 nodes"], args: PyTree = None
@@ -147,18 +152,6 @@ def burgers_shock(x: Float[Array, "*points"]) -> Float[Array, "*points"]:
     left = jnp.sqrt(4.2514**2 + 0.04 / 0.0285 * jnp.expm1(0.0285 * x))
     right = 1.00854 + 0.046588 * jnp.exp(0.0275 * x)
     return right + (left - right) * 0.5 * (1 - jnp.tanh((x - 11.6) / 0.38))
-
-
-def mass_and_energy(grid: Grid) -> dict[str, Callable]:
-    r"""$\int \sum_c u_c\,dx$ and $\tfrac12\int |u|^2\,dx$ as named functions of u."""
-
-    def mass(u: Inexact[Array, "channels *space"]) -> Any:
-        return grid.integrate(u).sum()
-
-    def energy(u: Inexact[Array, "channels *space"]) -> Any:
-        return 0.5 * grid.inner(u, u).real
-
-    return {"mass": mass, "energy": energy}
 
 
 def _right_going(u: Array) -> Array:

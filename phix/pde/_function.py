@@ -47,7 +47,9 @@ class FunctionEquation(AbstractMethodOfLines):
     ) -> Array:
         """The user's `pointwise(t, x, u, args, **params)`."""
         if self.local is None:
-            raise ValueError("this equation has no pointwise form: from_rhs(pointwise=…)")
+            raise ValueError(
+                "this equation has no pointwise form: from_rhs(pointwise=…)"
+            )
         return self.local(t, x, u, args, **_cast(self.params, x))
 
     def stable_step(self, u: PyTree) -> Float[Array, ""] | None:
@@ -118,7 +120,7 @@ def from_rhs(
     limits: Mapping[str, tuple[float, float]] | None = None,
     **params: Any,
 ) -> FunctionEquation:
-    r"""The equation $\dot u = \mathrm{rhs}(t, u, \mathrm{args}, \ldots)$ of your own code.
+    r"""The equation of your own right-hand side, $\dot u = \mathrm{rhs}(t, u, \ldots)$.
 
     ```python
     equation = phix.pde.from_rhs(
@@ -169,7 +171,7 @@ def from_step(
     limits: Mapping[str, tuple[float, float]] | None = None,
     **params: Any,
 ) -> FunctionStep:
-    r"""The equation of a stepper of your own: $u(t + dt) = \mathrm{step}(u, t, \ldots)$.
+    r"""The equation of your own stepper, $u(t + dt) = \mathrm{step}(u, t, \ldots)$.
 
     **Arguments:**
 
@@ -177,13 +179,13 @@ def from_step(
     - `dt`: the length of that step; a positive number, static.
     - `space`: where `u` lives, usually a `Grid`; None if it lives nowhere.
     - `host`: the step is NumPy, Fortran or another framework. It is called back on the
-        host with NumPy arrays (one call per state under `vmap`); its result is brought to
-        the dtype of the state. It has no gradient, no export and no `batch_map`.
+        host with NumPy arrays (one call per state under `vmap`); its result is brought
+        to the dtype of the state. It has no gradient, no export and no `batch_map`.
     - `invariants`, `limits`, `params`: as for `from_rhs`.
 
     **Returns:** an equation that `solve` advances by its own step.
 
-    **Raises:** `ValueError` for dt that is no positive finite number, or bad parameters.
+    **Raises:** `ValueError` for dt that is not a positive finite number.
     """
     require(callable(step), "step must be a function")
     require(
@@ -203,8 +205,8 @@ def from_step(
     return equation
 
 
-def _as_tree(function: Callable | None) -> Callable | None:
-    """A function as a PyTree: a module keeps its weights, a plain function is static."""
+def _as_tree(function: Any) -> Any:
+    """A function as a PyTree: a module keeps its weights, a function is static."""
     if function is None or isinstance(function, eqx.Module | jtu.Partial):
         return function
     return jtu.Partial(function)
@@ -229,7 +231,8 @@ def _read_limits(
     unknown = set(limits or {}) - set(params)
     require(not unknown, f"limits name no parameter: {sorted(unknown)}")
     return tuple(
-        (name, (float(low), float(high))) for name, (low, high) in (limits or {}).items()
+        (name, (float(low), float(high)))
+        for name, (low, high) in (limits or {}).items()
     )
 
 
@@ -261,8 +264,8 @@ def _on_host(
     @called_back.defjvp
     def refuse(primals: Any, tangents: Any) -> Any:
         raise ValueError(
-            "a step with host=True runs outside JAX and has no gradient: write it in JAX, "
-            "or use a method that needs none"
+            "a step with host=True runs outside JAX and has no gradient: write it in "
+            "JAX, or use a method that needs none"
         )
 
     return called_back(u, t, args, params)

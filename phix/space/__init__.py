@@ -3,6 +3,12 @@
 from phix.space._base import AbstractSpace as AbstractSpace
 from phix.space._boundary import Boundary as Boundary, Twisted as Twisted
 from phix.space._grid import Grid as Grid
+from phix.space._sensors import (
+    AbstractObservation as AbstractObservation,
+    NodeSensors as NodeSensors,
+    Sensors as Sensors,
+    random_sensors as random_sensors,
+)
 from phix.space._stencils import (
     derivative as derivative,
     divergence as divergence,
@@ -15,9 +21,12 @@ from phix.space._stencils import (
 
 
 __all__ = [
+    "AbstractObservation",
     "AbstractSpace",
     "Boundary",
     "Grid",
+    "NodeSensors",
+    "Sensors",
     "Twisted",
     "derivative",
     "divergence",
@@ -25,5 +34,6 @@ __all__ = [
     "hold_inflow",
     "laplacian",
     "pad",
+    "random_sensors",
     "upwind_difference",
 ]

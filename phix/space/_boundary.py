@@ -26,7 +26,7 @@ class Boundary:
         - `"outflow"`: open; nothing is given.
 
         The first three tie the two sides of an axis together and come in pairs.
-    - `shift`: the constant $c$ of `"twisted"`, a number or a tuple with one per channel.
+    - `shift`: the constant $c$ of `"twisted"`, a number or a tuple, one per channel.
 
     Boundary *values* are no part of the space: they belong to the equation.
 
@@ -49,7 +49,7 @@ class Boundary:
         )
         require(
             self.kind == "twisted" or not any(shifts),
-            f"only a twisted boundary has a shift; {self.kind!r} was given {self.shift}",
+            f"only a twisted boundary has a shift; {self.kind!r} got {self.shift}",
         )
 
     @property
@@ -99,15 +99,13 @@ def _axis(entry: object, axis: int) -> tuple[Boundary, Boundary]:
     left, right = (_side(side) for side in sides)
     require(
         left == right or not (left.paired or right.paired),
-        f"boundary of axis {axis}: {left.kind!r} and {right.kind!r} do not go together; "
-        "periodic, antiperiodic and twisted tie both sides of an axis",
+        f"boundary of axis {axis}: {left.kind!r} and {right.kind!r} do not go "
+        "together; periodic, antiperiodic and twisted tie both sides of an axis",
     )
     return left, right
 
 
-def read_boundary(
-    boundary: object, ndim: int
-) -> tuple[tuple[Boundary, Boundary], ...]:
+def read_boundary(boundary: object, ndim: int) -> tuple[tuple[Boundary, Boundary], ...]:
     """Every short form of a boundary as one pair `(left, right)` per axis."""
     entries: list = [boundary] * ndim
     if isinstance(boundary, tuple | list):

@@ -20,7 +20,7 @@ from phix.space._interpolation import is_inside, multilinear, wrap
 _NODES = ("vertex", "centre")
 
 
-def _read_shape(shape: object) -> tuple[int, ...]:
+def _read_shape(shape: Any) -> tuple[int, ...]:
     sizes = shape if isinstance(shape, tuple | list) else (shape,)
     whole = all(isinstance(n, int | np.integer) and n > 0 for n in sizes)
     require(
@@ -39,13 +39,15 @@ def _read_extent(extent: Any, ndim: int) -> tuple[tuple[float, float], ...]:
         bounds = np.tile(bounds, (ndim, 1))
     require(
         bounds.shape == (ndim, 2),
-        f"extent must be (low, high) or one such pair per axis ({ndim}), got {extent!r}",
+        f"extent must be (low, high) or one such pair per axis ({ndim}), "
+        f"got {extent!r}",
     )
     require(
         bool(np.all(np.isfinite(bounds)) and np.all(bounds[:, 0] < bounds[:, 1])),
         f"extent must be finite with low < high, got {extent!r}",
     )
-    return tuple((float(low), float(high)) for low, high in bounds)
+    lows, highs = ([float(end) for end in ends] for ends in bounds.T)
+    return tuple(zip(lows, highs, strict=True))
 
 
 class Grid(AbstractSpace):
@@ -137,7 +139,7 @@ class Grid(AbstractSpace):
         )
 
     @property
-    def coordinates(self) -> Float[Array, "dim *space"]:
+    def coordinates(self) -> Float[Array, " dim *space"]:
         """Coordinates of every node, shaped as a field with `dim` channels."""
         return jnp.stack(jnp.meshgrid(*self.axes, indexing="ij"))
 
@@ -181,7 +183,7 @@ class Grid(AbstractSpace):
 
     def evaluate(
         self,
-        u: Inexact[Array, "channels *space"],
+        u: Inexact[Array, " channels *space"],
         x: Float[Array, "points dim"],
         *,
         values: Any = 0.0,
@@ -191,8 +193,8 @@ class Grid(AbstractSpace):
         **Arguments:**
 
         - `u`: a field `"channels *space"`.
-        - `x`: points `"points dim"`. Periodic kinds continue past the box, with the sign
-            or the constant of the boundary.
+        - `x`: points `"points dim"`. Periodic kinds continue past the box, with the
+            sign or the constant of the boundary.
         - `values`: the boundary values, as for `pad`.
 
         **Returns:** `"channels points"`, in the precision of `u`.
@@ -232,7 +234,7 @@ class Grid(AbstractSpace):
         return jnp.where(inside, result, jnp.nan)
 
     def integrate(
-        self, f: Inexact[Array, "channels *space"]
+        self, f: Inexact[Array, " channels *space"]
     ) -> Inexact[Array, " channels"]:
         """The integral over the box: trapezoid rule (vertex) or midpoint rule (centre).
 
@@ -248,15 +250,15 @@ class Grid(AbstractSpace):
 
     def inner(
         self,
-        a: Inexact[Array, "channels *space"],
-        b: Inexact[Array, "channels *space"],
+        a: Inexact[Array, " channels *space"],
+        b: Inexact[Array, " channels *space"],
     ) -> Inexact[Array, ""]:
         r"""$\int \sum_c \bar a_c b_c\,dx$ by the rule of `integrate`."""
         self.check(a, "a")
         self.check(b, "b")
         return self.integrate((jnp.conj(a) * b).sum(0, keepdims=True))[0]
 
-    def norm(self, u: Inexact[Array, "channels *space"]) -> Float[Array, ""]:
+    def norm(self, u: Inexact[Array, " channels *space"]) -> Float[Array, ""]:
         r"""$\sqrt{\langle u, u\rangle}$; its gradient at $u = 0$ is taken as zero."""
         square = self.inner(u, u).real
         positive = square > 0

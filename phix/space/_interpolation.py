@@ -11,16 +11,16 @@ from phix.space._boundary import Boundary
 
 
 def multilinear(
-    u: Inexact[Array, "channels *space"], position: Float[Array, "points dim"]
+    u: Inexact[Array, " channels *space"], position: Float[Array, "points dim"]
 ) -> Inexact[Array, "channels points"]:
     """`u` at fractional node numbers `position`."""
     last_cell = jnp.asarray([n - 2 for n in u.shape[1:]])
     cell = jnp.clip(jnp.floor(position).astype(last_cell.dtype), 0, last_cell)
     fraction = (position - cell).astype(jnp.finfo(u.dtype).dtype)
-    total = 0
+    total = jnp.zeros((), u.dtype)
     for corner in itertools.product((0, 1), repeat=position.shape[1]):
         nodes = tuple(cell[:, axis] + up for axis, up in enumerate(corner))
-        weight = 1
+        weight = jnp.ones((), fraction.dtype)
         for axis, up in enumerate(corner):
             weight = weight * (fraction[:, axis] if up else 1 - fraction[:, axis])
         total = total + weight * u[(slice(None), *nodes)]

@@ -21,7 +21,7 @@ from phix.space._grid import Grid
 
 def pad(
     grid: Grid,
-    u: Inexact[Array, "channels *space"],
+    u: Inexact[Array, " channels *space"],
     axis: int = 0,
     width: int = 1,
     values: Any = 0.0,
@@ -31,8 +31,8 @@ def pad(
     r"""A field with ghost nodes on both sides of one axis.
 
     Ghost nodes continue u as the boundary says: periodic kinds copy the other side;
-    Dirichlet reflects oddly about the value, Neumann evenly about the end with the slope
-    of the value; inflow and outflow are continued linearly (zero curvature).
+    Dirichlet reflects oddly about the value, Neumann evenly about the end with the
+    slope of the value; inflow and outflow are continued linearly (zero curvature).
 
     **Arguments:**
 
@@ -65,11 +65,11 @@ def pad(
 
 def derivative(
     grid: Grid,
-    u: Inexact[Array, "channels *space"],
+    u: Inexact[Array, " channels *space"],
     axis: int = 0,
     *,
     values: Any = 0.0,
-) -> Inexact[Array, "channels *space"]:
+) -> Inexact[Array, " channels *space"]:
     r"""The central difference $(u_{i+1} - u_{i-1})/2h$ along one axis.
 
     Second order; first order (one-sided) on inflow and outflow ends. Arguments as for
@@ -82,8 +82,8 @@ def derivative(
 
 
 def gradient(
-    grid: Grid, u: Inexact[Array, "channels *space"], *, values: Any = 0.0
-) -> Inexact[Array, "channels dim *space"]:
+    grid: Grid, u: Inexact[Array, " channels *space"], *, values: Any = 0.0
+) -> Inexact[Array, " channels dim *space"]:
     """All central differences of every channel, `"channels dim *space"`.
 
     Second order. The gradient of a one-channel field as a vector field is
@@ -94,30 +94,30 @@ def gradient(
 
 
 def divergence(
-    grid: Grid, u: Inexact[Array, "dim *space"], *, values: Any = 0.0
-) -> Inexact[Array, "1 *space"]:
+    grid: Grid, u: Inexact[Array, " dim *space"], *, values: Any = 0.0
+) -> Inexact[Array, " 1 *space"]:
     r"""$\sum_a \partial_a u_a$ of a vector field with one channel per axis.
 
-    Second order, by central differences. Arguments as for `pad`; a value holds for every
-    component unless it is an array with channels.
+    Second order, by central differences. Arguments as for `pad`; a value holds for
+    every component unless it is an array with channels.
 
     **Raises:** `ValueError` unless `u` has one channel per axis.
     """
     grid.check(u)
     require(
         u.shape[0] == grid.ndim,
-        f"u of shape {u.shape} is no vector field: wanted {grid.ndim} channels, one per "
-        "axis",
+        f"u of shape {u.shape} is no vector field: wanted {grid.ndim} channels, one "
+        "per axis",
     )
-    parts = (
+    parts = [
         derivative(grid, u, axis, values=values)[axis] for axis in range(grid.ndim)
-    )
-    return sum(parts)[None]
+    ]
+    return jnp.stack(parts).sum(0, keepdims=True)
 
 
 def laplacian(
-    grid: Grid, u: Inexact[Array, "channels *space"], *, values: Any = 0.0
-) -> Inexact[Array, "channels *space"]:
+    grid: Grid, u: Inexact[Array, " channels *space"], *, values: Any = 0.0
+) -> Inexact[Array, " channels *space"]:
     r"""$\sum_a (u_{i+1} - 2u_i + u_{i-1})/h_a^2$ for every channel.
 
     Second order, spectrum within $[-\sum_a 4/h_a^2, 0]$. At centre Dirichlet nodes the
@@ -125,7 +125,7 @@ def laplacian(
     order; on inflow and outflow ends curvature along their axis is zero. Arguments as
     for `pad`.
     """
-    total = 0
+    total = jnp.zeros_like(u)
     for axis, h in enumerate(grid.spacing):
         padded = pad(grid, u, axis, 1, values)
         neighbours = _shifted(padded, axis, 0) + _shifted(padded, axis, 2)
@@ -135,13 +135,13 @@ def laplacian(
 
 def upwind_difference(
     grid: Grid,
-    u: Inexact[Array, "channels *space"],
+    u: Inexact[Array, " channels *space"],
     right_going: Callable,
     left_going: Callable,
     axis: int = 0,
     *,
     values: Any = 0.0,
-) -> Inexact[Array, "channels *space"]:
+) -> Inexact[Array, " channels *space"]:
     r"""The conservative upwind difference of a split flux $f = f^+ + f^-$,
 
     $$\frac{F_{i+1/2} - F_{i-1/2}}{h},\qquad F_{i+1/2} = f^+(u_i) + f^-(u_{i+1}).$$
@@ -168,8 +168,8 @@ def upwind_difference(
 
 
 def hold_inflow(
-    grid: Grid, rate: Inexact[Array, "channels *space"]
-) -> Inexact[Array, "channels *space"]:
+    grid: Grid, rate: Inexact[Array, " channels *space"]
+) -> Inexact[Array, " channels *space"]:
     """A rate of change with zeros on the nodes that an inflow side holds."""
     grid.check(rate, "rate")
     for axis, sides in enumerate(grid.boundary):
@@ -181,9 +181,7 @@ def hold_inflow(
 
 
 def _check_axis(grid: Grid, axis: int) -> None:
-    require(
-        0 <= axis < grid.ndim, f"axis must be in 0..{grid.ndim - 1}, got {axis}"
-    )
+    require(0 <= axis < grid.ndim, f"axis must be in 0..{grid.ndim - 1}, got {axis}")
 
 
 def _shifted(padded: Array, axis: int, start: int) -> Array:

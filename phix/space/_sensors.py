@@ -1,0 +1,160 @@
+"""Observation operators: what is seen of a field."""
+
+import abc
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+from phix._errors import is_concrete, nearest, require
+from phix._types import Array, Float, Inexact, Int, PRNGKeyArray
+from phix.space._grid import Grid
+
+
+class AbstractObservation(eqx.Module):
+    """A linear map from a field to what is measured of it."""
+
+    points: eqx.AbstractVar[Float[Array, "sensors dim"]]
+    """Where the sensors are."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, u: Inexact[Array, " channels *space"]
+    ) -> Inexact[Array, "channels sensors"]:
+        """The readings of a field."""
+
+
+class Sensors(AbstractObservation):
+    """Sensors anywhere in the box, read by multilinear interpolation.
+
+    **Arguments:**
+
+    - `grid`: the grid of the fields.
+    - `points`: positions `"sensors dim"`, an array leaf: readings can be differentiated
+        with respect to where the sensors are.
+    - `values`: boundary values of the equation, as for `pad`; they matter between the
+        last node and a Dirichlet or centre Neumann side.
+
+    **Raises:** `ValueError` for points of the wrong shape, or outside the box.
+    """
+
+    grid: Grid
+    points: Float[Array, "sensors dim"]
+    values: Any
+
+    def __init__(self, grid: Grid, points: Any, values: Any = 0.0):
+        self.grid = grid
+        self.points = _read_points(grid, points)
+        self.values = jax.tree.map(jnp.asarray, values)
+
+    def __call__(
+        self, u: Inexact[Array, " channels *space"]
+    ) -> Inexact[Array, "channels sensors"]:
+        """The field at the sensors, second order in the spacing."""
+        return self.grid.evaluate(u, self.points, values=self.values)
+
+
+class NodeSensors(AbstractObservation):
+    """Sensors on nodes of the grid, read exactly and without interpolation.
+
+    **Arguments:**
+
+    - `grid`: the grid of the fields.
+    - `nodes`: numbers of the nodes in the order of `grid.points`, `"sensors"`.
+
+    **Raises:** `ValueError` for numbers that are not whole or not on the grid.
+    """
+
+    grid: Grid
+    nodes: Int[Array, " sensors"]
+
+    def __init__(self, grid: Grid, nodes: Any):
+        nodes = jnp.asarray(nodes)
+        require(
+            nodes.ndim == 1 and jnp.issubdtype(nodes.dtype, jnp.integer),
+            "nodes must be a list of whole numbers, got shape "
+            f"{nodes.shape} and dtype {nodes.dtype}",
+        )
+        total = math.prod(grid.shape)
+        if is_concrete(nodes):
+            seen = np.asarray(nodes)
+            require(
+                bool(np.all((seen >= 0) & (seen < total))),
+                f"nodes must be in 0..{total - 1}, got {seen.min()}..{seen.max()}",
+            )
+        self.grid = grid
+        self.nodes = nodes
+
+    @property
+    def points(self) -> Float[Array, "sensors dim"]:
+        """Where the sensors are."""
+        places = jnp.unravel_index(self.nodes, self.grid.shape)
+        return jnp.stack(
+            [x[place] for x, place in zip(self.grid.axes, places, strict=True)], axis=1
+        )
+
+    def __call__(
+        self, u: Inexact[Array, " channels *space"]
+    ) -> Inexact[Array, "channels sensors"]:
+        """The field at the nodes, bit for bit."""
+        self.grid.check(u)
+        return u.reshape(u.shape[0], -1)[:, self.nodes]
+
+
+def random_sensors(
+    grid: Grid,
+    num_sensors: int,
+    *,
+    key: PRNGKeyArray,
+    replace: bool = False,
+    on: str = "nodes",
+) -> AbstractObservation:
+    """Sensors at random places, fixed once drawn.
+
+    **Arguments:**
+
+    - `grid`: the grid of the fields.
+    - `num_sensors`: how many.
+    - `key`: a random key.
+    - `replace`: whether two sensors may share a node; only for `on="nodes"`.
+    - `on`: `"nodes"`, uniform over the nodes (`NodeSensors`), or `"anywhere"`, uniform
+        over the box (`Sensors`).
+
+    **Returns:** an observation operator.
+
+    **Raises:** `ValueError` for more sensors than nodes without replacement.
+    """
+    total = math.prod(grid.shape)
+    require(num_sensors > 0, f"num_sensors must be positive, got {num_sensors}")
+    require(on in ("nodes", "anywhere"), f"unknown on={on!r}{nearest(on, _PLACES)}")
+    if on == "anywhere":
+        require(not replace, 'replace has a meaning only for on="nodes"')
+        low, high = jnp.asarray(grid.extent, jnp.result_type(float)).T
+        share = jr.uniform(key, (num_sensors, grid.ndim), low.dtype)
+        return Sensors(grid, low + share * (high - low))
+    require(
+        replace or num_sensors <= total,
+        f"num_sensors={num_sensors} exceeds the {total} nodes of the grid; take fewer "
+        "or replace=True",
+    )
+    return NodeSensors(grid, jr.choice(key, total, (num_sensors,), replace=replace))
+
+
+_PLACES = ("nodes", "anywhere")
+
+
+def _read_points(grid: Grid, points: Any) -> Array:
+    points = jnp.asarray(points)
+    require(
+        points.ndim == 2
+        and points.shape[1] == grid.ndim
+        and jnp.issubdtype(points.dtype, jnp.floating),
+        f"points must be floating and of shape (sensors, {grid.ndim}), got "
+        f"{points.dtype} of shape {points.shape}",
+    )
+    grid.evaluate(grid.zeros(), points)
+    return points
