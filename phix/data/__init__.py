@@ -1,13 +1,22 @@
 """Trajectories and runs on disk: what a computation leaves behind."""
 
+from phix.data._files import atomic_write as atomic_write
 from phix.data._log import JsonLines as JsonLines
 from phix.data._progress import Progress as Progress
+from phix.data._run import (
+    RunDirectory as RunDirectory,
+    check_same_config as check_same_config,
+)
 from phix.data._signals import StopSignal as StopSignal
 from phix.data._trajectory import Trajectory as Trajectory
+
 
 __all__ = [
     "JsonLines",
     "Progress",
+    "RunDirectory",
     "StopSignal",
     "Trajectory",
+    "atomic_write",
+    "check_same_config",
 ]

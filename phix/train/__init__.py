@@ -1,21 +1,19 @@
 """Training: batches, objectives, updates and the one loop that runs them."""
 
 from phix.train._batch import Batch as Batch
-from phix.train._fit import (
-    FitResult as FitResult,
-    Stopped as Stopped,
-    fit as fit,
-)
+from phix.train._checkpoints import Checkpoints as Checkpoints
+from phix.train._fit import fit as fit
 from phix.train._objective import PerSample as PerSample, per_sample as per_sample
+from phix.train._run import FitResult as FitResult, Stopped as Stopped
 from phix.train._source import (
     AbstractSource as AbstractSource,
     ArraySource as ArraySource,
 )
 from phix.train._update import (
     AbstractUpdate as AbstractUpdate,
-    gradient_update as gradient_update,
     GradientUpdate as GradientUpdate,
     UpdateState as UpdateState,
+    gradient_update as gradient_update,
 )
 
 
@@ -24,6 +22,7 @@ __all__ = [
     "AbstractUpdate",
     "ArraySource",
     "Batch",
+    "Checkpoints",
     "FitResult",
     "GradientUpdate",
     "PerSample",

@@ -15,7 +15,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from phix._errors import PhixError, Result, describe, require
 from phix._types import PRNGKeyArray, PyTree
 from phix.data import JsonLines, Progress, StopSignal
-from phix.train._loop import AXIS, Carry, Program, Span, advance
+from phix.train._checkpoints import Checkpoints
+from phix.train._loop import AXIS, Carry, Program
+from phix.train._run import FitResult, Run, Stopped, own_copy
 from phix.train._source import AbstractSource
 from phix.train._update import AbstractUpdate, gradient_update
 
@@ -24,43 +26,6 @@ from phix.train._update import AbstractUpdate, gradient_update
 # enough to hide its overhead, short enough to answer a signal.
 _CALL_SECONDS = 0.5
 _MAX_STEPS_PER_CALL = 1000
-
-
-class FitResult(eqx.Module):
-    """What `fit` returns.
-
-    - `model`: the model after `step` updates.
-    - `ema`: the averaged model, or `None`.
-    - `state`: the update's state (model and optimiser memory).
-    - `step`: number of updates done.
-    - `history`: the logged records, `{"step": ..., "loss": ..., ...}`.
-    - `result`: `Result.successful`, or `Result.non_finite`.
-    """
-
-    model: PyTree
-    ema: PyTree
-    state: PyTree
-    step: int
-    history: list[dict[str, Any]]
-    result: Result
-
-    def curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Steps and values of one logged scalar."""
-        pairs = [(r["step"], r[name]) for r in self.history if name in r]
-        steps, values = zip(*pairs, strict=True) if pairs else ((), ())
-        return np.asarray(steps), np.asarray(values)
-
-
-class Stopped(SystemExit):
-    """`fit` was asked to stop (Ctrl-C or SIGTERM) and has saved what it could.
-
-    As an exit it ends a script with the usual code, 128 + the signal's number. Its
-    `fit` holds the `FitResult` so far.
-    """
-
-    def __init__(self, signal: int, fit: FitResult):
-        super().__init__(128 + int(signal))
-        self.fit = fit
 
 
 def fit(
@@ -75,6 +40,7 @@ def fit(
     evaluate: Callable[[PyTree], dict] | None = None,
     evaluate_every: int | None = None,
     monitors: Sequence[Callable] = (),
+    checkpoint: Checkpoints | None = None,
     log: JsonLines | None = None,
     log_every: int | None = None,
     mesh: Mesh | None = None,
@@ -104,6 +70,8 @@ def fit(
         `"eval/<name>"`.
     - `monitors`: functions `monitor(model, *, step, key) -> dict of scalars`, run on
         the device, before the update, on logged steps.
+    - `checkpoint`: a `Checkpoints` says where and when to save. If it holds one, the run
+        resumes from the latest; log records beyond it are dropped.
     - `log`: a `JsonLines` file that gets every logged record.
     - `log_every`: log every so many updates (and the first and last); the default gives
         about 500 records.
@@ -117,28 +85,32 @@ def fit(
 
     **Returns:** a `FitResult`.
 
-    **Raises:** `PhixError` naming the first update that was not finite; `Stopped`
-    after Ctrl-C or SIGTERM; `ValueError` for arguments that do not fit together.
+    **Raises:** `PhixError` naming the first update that was not finite (the state that
+    led to it is saved); `Stopped` after Ctrl-C or SIGTERM (the state is saved);
+    `ValueError` for arguments that do not fit together or a checkpoint of another
+    configuration.
     """
     update = _as_update(update, optimiser, trainable)
     _check(steps, evaluate_every, log_every, steps_per_call, source, mesh, ema)
     program, carry = _prepare(
         model, update, source, tuple(monitors), mesh, ema, steps_per_call
     )
-    run = _Run(program, carry, key, steps, log, log_every or -(-steps // 500))
-    run.evaluate, run.evaluate_every = evaluate, evaluate_every
-    pace = _Pace(steps_per_call)
-    with (
-        StopSignal() as stop,
-        Progress(steps, initial=run.step, enabled=progress) as bar,
-    ):
-        while run.step < steps and run.result == Result.successful:
-            with pace:
-                run.advance(pace.count)
-            run.at_end_of_call()
-            bar.update(run.step, run.shown)
-            if stop and run.step < steps:
-                raise Stopped(stop.signal, run.fit_result())
+    run = Run(
+        program,
+        carry,
+        key,
+        steps=steps,
+        log=log,
+        log_every=log_every or -(-steps // 500),
+        evaluate=evaluate,
+        evaluate_every=evaluate_every,
+        checkpoint=checkpoint,
+    )
+    try:
+        _drive(run, _Pace(steps_per_call), progress)
+    finally:
+        if checkpoint is not None:
+            checkpoint.close()
     if run.result != Result.successful and throw:
         raise PhixError(
             f"update {run.step + 1} of {steps} was not finite ({run.last}); the model "
@@ -148,105 +120,37 @@ def fit(
     return run.fit_result()
 
 
+def _drive(run: Run, pace: "_Pace", progress: bool) -> None:
+    with (
+        StopSignal() as stop,
+        Progress(run.steps, initial=run.step, enabled=progress) as bar,
+    ):
+        while run.going:
+            pace.start()
+            run.advance(pace.count)
+            pace.stop()
+            bar.update(run.step, run.shown)
+            if stop.signal is not None and run.going:
+                run.save()
+                raise Stopped(stop.signal, run.fit_result())
+
+
 class _Pace:
     """How many updates to ask for in one dispatch."""
 
     def __init__(self, steps_per_call: int | None):
         self.count = 1 if steps_per_call is None else steps_per_call
         self._fixed = steps_per_call is not None
+        self._start = 0.0
 
-    def __enter__(self) -> None:
+    def start(self) -> None:
         self._start = time.perf_counter()
 
-    def __exit__(self, *exc: object) -> None:
-        if self._fixed:
-            return
+    def stop(self) -> None:
         seconds = max(time.perf_counter() - self._start, 1e-6)
-        wanted = int(self.count * min(_CALL_SECONDS / seconds, 4))
-        self.count = min(max(wanted, 1), _MAX_STEPS_PER_CALL)
-
-
-class _Run:
-    """The mutable side of `fit`: where the run is, what it has logged."""
-
-    evaluate: Callable[[PyTree], dict] | None = None
-    evaluate_every: int | None = None
-
-    def __init__(self, program, carry, key, steps, log, log_every):
-        self.program, self.carry, self.key = program, carry, key
-        self.steps, self.log, self.log_every = steps, log, log_every
-        self.step = 0
-        self.history: list[dict[str, Any]] = []
-        self.result = Result.successful
-        self.last: dict[str, float] = {}
-        self.shown: dict[str, float] = {}
-
-    def advance(self, count: int) -> None:
-        """Runs up to `count` updates, cut at the next event, and logs them."""
-        ends = [self.steps]
-        ends += [e for e in [self._next(self.evaluate_every)] if e is not None]
-        count = min([count, self.program.capacity] + [e - self.step for e in ends])
-        span = Span(
-            self.key,
-            jnp.int32(self.step),
-            jnp.int32(count),
-            jnp.int32(self.log_every),
-            jnp.int32(self.steps),
-        )
-        self.carry, outcome = advance((self.program, span), self.carry)
-        outcome = jax.device_get(outcome)
-        done, ok = int(outcome.done), bool(outcome.ok)
-        rows = done if ok else done + 1
-        for i in range(rows):
-            step = self.step + i + 1
-            if step in (1, self.steps) or step % self.log_every == 0:
-                row = {name: float(x[i]) for name, x in outcome.rows.items()}
-                self.record({"step": step, **row})
-        self.last = {name: float(x[rows - 1]) for name, x in outcome.rows.items()}
-        self.shown |= dict(list(self.last.items())[:4])
-        self.step += done
-        self.result = Result.successful if ok else Result.non_finite
-
-    def at_end_of_call(self) -> None:
-        """Evaluates where it is due."""
-        every = self.evaluate_every
-        due = self.step == self.steps or (every and self.step % every == 0)
-        if self.evaluate is not None and due and self.result == Result.successful:
-            model = self.ema_model() if self.program.ema is not None else self.model()
-            scalars = {f"eval/{k}": float(v) for k, v in self.evaluate(model).items()}
-            self.record({"step": self.step, **scalars})
-            self.shown |= dict(list(scalars.items())[:2])
-
-    def record(self, record: dict[str, Any]) -> None:
-        self.history.append(record)
-        if self.log is not None:
-            self.log.write(record)
-
-    def _next(self, every: int | None) -> int | None:
-        return None if every is None else (self.step // every + 1) * every
-
-    def state(self) -> PyTree:
-        return eqx.combine(self.carry.state, self.program.static)
-
-    def model(self) -> PyTree:
-        # A copy, since the next call donates these buffers.
-        return _copy(self.state().model)
-
-    def ema_model(self) -> PyTree:
-        if self.carry.ema is None:
-            return None
-        return _copy(eqx.combine(self.carry.ema, self.program.static.model))
-
-    def fit_result(self) -> FitResult:
-        state = self.state()
-        return FitResult(
-            state.model,
-            self.ema_model(),
-            state,
-            self.step,
-            self.history,
-            self.result,
-        )
+        if not self._fixed:
+            wanted = int(self.count * min(_CALL_SECONDS / seconds, 4))
+            self.count = min(max(wanted, 1), _MAX_STEPS_PER_CALL)
 
 
 def _as_update(update, optimiser, trainable) -> AbstractUpdate:
@@ -297,7 +201,7 @@ def _prepare(
     model = jtu.tree_map(lambda x: jnp.asarray(x) if _is_array(x) else x, model)
     arrays, static = eqx.partition(update.init(model), eqx.is_array)
     average = None if ema is None else arrays.model
-    carry = _copy(Carry(arrays, average))
+    carry = own_copy(Carry(arrays, average))
     capacity = steps_per_call or _MAX_STEPS_PER_CALL
     program = Program(update, source, monitors, static, ema, mesh, capacity)
     if mesh is not None:
@@ -308,13 +212,6 @@ def _prepare(
 
 def _is_array(x: Any) -> bool:
     return isinstance(x, jax.Array | np.ndarray | np.generic)
-
-
-def _copy(tree: PyTree) -> PyTree:
-    # jnp.array also drops weak types, which would cost a second compilation.
-    return jtu.tree_map(
-        lambda x: jnp.array(x, x.dtype) if eqx.is_array(x) else x, tree
-    )
 
 
 def _place(tree: PyTree, sharding: NamedSharding) -> PyTree:

@@ -8,7 +8,7 @@ import jax
 import jax.tree_util as jtu
 import optax
 
-import phix.nn as nn
+from phix import nn
 from phix._errors import require
 from phix._types import IntScalar, PRNGKeyArray, PyTree
 from phix.train._batch import Batch
@@ -78,7 +78,7 @@ class GradientUpdate(AbstractUpdate):
             gradient, state.optimiser, trained, value=value
         )
         model = eqx.combine(optax.apply_updates(trained, change), rest)
-        metrics = {"loss": value, **metrics, "grad_norm": optax.global_norm(gradient)}
+        metrics = {"loss": value, **metrics, "grad_norm": optax.tree.norm(gradient)}
         return UpdateState(model, memory), metrics
 
     @property
@@ -95,7 +95,8 @@ class GradientUpdate(AbstractUpdate):
 
 def gradient_update(
     objective: Callable,
-    optimiser: optax.GradientTransformation | Mapping[str, optax.GradientTransformation],
+    optimiser: optax.GradientTransformation
+    | Mapping[str, optax.GradientTransformation],
     *,
     trainable: PyTree | Callable | None = None,
     labels: Callable | None = None,
