@@ -1,8 +1,17 @@
 import os
+from pathlib import Path
 
-import jax
-import jax.random as jr
-import pytest
+
+# Compiled programs are kept between runs and shared with the processes tests start.
+# JAX reads these when it is first imported, hence before the other imports.
+_CACHE = Path(__file__).parents[1] / ".jax_cache"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+import jax  # noqa: E402
+import jax.random as jr  # noqa: E402
+import pytest  # noqa: E402
 
 
 jax.config.update("jax_enable_x64", os.environ.get("PHIX_TEST_X64", "1") == "1")

@@ -100,9 +100,13 @@ def override(recipe: _Recipe, arguments: Sequence[str]) -> _Recipe:
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        # Tyro draws a box of several lines; the message is what stands in it.
-        words = re.sub(r"[─│╭╮╰╯\s]+", " ", said.getvalue()).strip()
-        raise ConfigError(f"{' '.join(arguments)}: {words}") from None
+        raise ConfigError(f"{' '.join(arguments)}: {_message(said)}") from None
+
+
+def _message(said: io.StringIO) -> str:
+    """What stands in the box that Tyro draws: no title, no help text, one line."""
+    text = re.sub(r"╭[^╮]*╮", "", said.getvalue()).partition("Argument helptext")[0]
+    return re.sub(r"[─│╰╯\s]+", " ", text).strip()
 
 
 def _check_option(recipe: Any, argument: str) -> None:

@@ -6,8 +6,8 @@ import tomllib
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from phix.recipes import ConfigError, load_config, override, parse_config, to_toml
 
+from phix.recipes import ConfigError, load_config, override, parse_config, to_toml
 from tests.recipes.toy import Fourier, Sine, ToyRecipe, Training
 
 

@@ -1,0 +1,6 @@
+import sys
+
+from phix.cli import main
+
+
+sys.exit(main())

@@ -1,0 +1,90 @@
+"""What each command does. JAX is first imported inside a recipe's own methods."""
+
+import argparse
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from phix.recipes import load_config, override, recipe_class, recipe_names
+
+
+def _list(options: argparse.Namespace, rest: list[str]) -> None:
+    del options, rest
+    width = max(map(len, recipe_names()))
+    for name in recipe_names():
+        recipe = recipe_class(name)
+        summary = (inspect.getdoc(recipe) or "").partition("\n")[0]
+        print(f"{name:{width}}  {summary}\n{'':{width}}  {recipe.reference}")
+
+
+def _simulate(options: argparse.Namespace, rest: list[str]) -> None:
+    recipe = _recipe(options, rest)
+    if recipe is None:
+        return
+    out = options.out or Path(f"{options.config.stem}.h5")
+    recipe.simulate(out)
+    print(f"wrote {out}")
+
+
+def _run(options: argparse.Namespace, rest: list[str]) -> None:
+    recipe = _recipe(options, rest)
+    if recipe is None:
+        return
+    directory = options.out or Path("runs") / options.config.stem
+    report, config = directory / "report.md", directory / "config.toml"
+    if report.exists() and config.exists() and load_config(config) == recipe:
+        print(f"{directory} is finished: see {report}")
+        print("to start anew, remove it or choose another directory with --out")
+        return
+    if config.exists():
+        print(f"continuing {directory}")
+    recipe.run(directory, progress=not options.quiet)
+    print(f"done: see {report}")
+
+
+def _evaluate(options: argparse.Namespace, rest: list[str]) -> None:
+    del rest
+    _of_run(options.run).evaluate(options.run)
+    print(f"done: see {options.run / 'report.md'}")
+
+
+def _forecast(options: argparse.Namespace, rest: list[str]) -> None:
+    del rest
+    recipe = _of_run(options.run)
+    recipe.forecast(
+        options.run,
+        parameter=options.parameter,
+        out=options.out,
+        num_frames=options.frames,
+    )
+    print(f"wrote {options.out}")
+
+
+def _recipe(options: argparse.Namespace, rest: list[str]) -> Any:
+    """The recipe of the config with the overrides; None if only help was wanted."""
+    if options.help:
+        options.parser.print_help()
+        if options.config is not None:
+            print(f"\nfields of {options.config}:")
+            override(load_config(options.config), ["--help"])
+        return None
+    if options.config is None:
+        raise ValueError(f"which CONFIG? (see phix {options.command} --help)")
+    return override(load_config(options.config), rest)
+
+
+def _of_run(directory: Path) -> Any:
+    config = directory / "config.toml"
+    if not config.exists():
+        raise ValueError(f"{directory} is no run directory: it holds no config.toml")
+    return load_config(config)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, list[str]], int | None]] = {
+    "list": _list,
+    "simulate": _simulate,
+    "run": _run,
+    "evaluate": _evaluate,
+    "forecast": _forecast,
+}
