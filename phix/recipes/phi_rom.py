@@ -24,16 +24,18 @@ class BurgersShock:
     def __post_init__(self):
         _positive(self, "num_points", "dt")
 
-    def build(self):
-        """The equation (at a middling μ), the initial field and the scheme."""
+    def build(self, num_points: int | None = None):
+        """The equation at a middling μ, its initial field and its scheme, on this grid
+        or on one of another number of points."""
         import diffrax as dfx
 
         from phix.pde import Burgers, burgers_shock
         from phix.space import Grid
 
-        grid = Grid(self.num_points, self.extent, boundary=("inflow", "outflow"))
+        sides = ("inflow", "outflow")
+        grid = Grid(num_points or self.num_points, self.extent, boundary=sides)
         equation = Burgers(grid, mu=0.02, amplitude=self.amplitude)
-        return equation, burgers_shock(grid.points[:, 0])[None], dfx.Euler()
+        return equation, grid.project(burgers_shock), dfx.Euler()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,3 +193,43 @@ class PhiROMRecipe:
     training: Training = dataclasses.field(default_factory=Training)
     pod_ranks: tuple[int, ...] = (4, 20)
     num_sensors: int = 32
+
+    def run(self, directory: Path, *, progress: bool = True) -> None:
+        """Simulates, fits and evaluates, in a run directory that can be resumed."""
+        from phix.recipes import _rom_run
+
+        _rom_run.run(self, Path(directory), progress=progress)
+
+    def evaluate(self, directory: Path) -> None:
+        """Makes the metrics, figures and report of a fitted run anew."""
+        from phix.recipes import _rom_run
+
+        _rom_run.evaluate(self, Path(directory))
+
+    def simulate(self, path: Path) -> None:
+        """Writes the training and the test trajectories, beside each other, as HDF5."""
+        from phix.recipes import _rom_run
+
+        _rom_run.simulate(self, Path(path))
+
+    def forecast(
+        self,
+        directory: Path,
+        *,
+        parameter: float,
+        out: Path,
+        num_frames: int | None = None,
+    ) -> None:
+        """Forecasts at any parameter from the initial field, and writes HDF5."""
+        from phix.recipes import _rom_run
+
+        _rom_run.forecast(
+            self, Path(directory), parameter, Path(out), num_frames=num_frames
+        )
+
+
+def _positive(choices, *names: str) -> None:
+    for name in names:
+        value = getattr(choices, name)
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, got {value}")

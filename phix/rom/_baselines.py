@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from phix._errors import require
 from phix._types import Array, Float, RealScalar
+from phix.metrics import shock_position
 from phix.rom._model import ReducedModel
 from phix.space import Grid
 
@@ -85,7 +86,7 @@ def slide(
         len(ts) >= 2, f"slide needs two frames or more to fit a speed, got {len(ts)}."
     )
     x = grid.points[:, 0].astype(us.dtype)
-    position = x[jnp.argmin(jnp.diff(us[:, 0], axis=1), axis=1)]
+    position = x[shock_position(us[:, 0])]
     t = ts - jnp.mean(ts)
     speed = jnp.sum(t * position) / jnp.sum(t**2)
     return _moving(grid, us[-1], speed[None])

@@ -1,6 +1,5 @@
 """From an observed field to the latent that decodes to it."""
 
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp

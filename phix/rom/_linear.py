@@ -1,4 +1,4 @@
-"""Proper orthogonal decomposition: the linear decoder, its floor and its Galerkin ROM."""
+"""Proper orthogonal decomposition: linear decoder, error floor and Galerkin ROM."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -52,8 +52,8 @@ def pod_modes(
     matrix = fields.reshape(fields.shape[0], -1)
     require(
         1 <= rank <= min(matrix.shape),
-        f"rank must lie between 1 and {min(matrix.shape)}, the smaller of the number of "
-        f"snapshots and the number of unknowns; got {rank}.",
+        f"rank must lie between 1 and {min(matrix.shape)}, the smaller of the numbers "
+        f"of snapshots and of unknowns; got {rank}.",
     )
     _, values, modes = jnp.linalg.svd(matrix, full_matrices=False)
     return modes[:rank].reshape(rank, *fields.shape[1:]), values
@@ -76,7 +76,7 @@ def pod_galerkin(
     - `rank`: number of modes.
     - `parameters`: names of the parameters given to `forecast` as `cond`.
 
-    **Returns:** a `ReducedModel`; `invert` with it is the projection on the modes, whose
+    **Returns:** a `ReducedModel`; `invert` with it projects on the modes, and the
     error is the floor of every linear ROM of this rank.
     """
     modes, _ = pod_modes(fields.reshape(-1, *fields.shape[2:]), rank)

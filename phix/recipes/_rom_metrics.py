@@ -1,0 +1,241 @@
+"""How well a fitted reduced model does, beside the baselines, and what it costs."""
+
+import time
+from collections.abc import Callable
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+from phix import rom
+from phix.integrate import solve
+from phix.metrics import relative_l2, shock_position
+from phix.recipes._rom_data import Case, frame_times
+from phix.recipes.phi_rom import PhiROMRecipe
+from phix.space import random_sensors
+
+
+# Frames of the training horizon whose inversion gives the reconstruction error.
+_RECONSTRUCTED = 10
+# Repetitions behind each median time.
+_REPEATS = 15
+
+
+class Prediction(eqx.Module):
+    """What one method makes of the test set; all arrays have the trajectory first.
+
+    - `fields`: "trajectories time channels *space"; NaN where it makes no prediction.
+    - `reconstruction`: error of the frames it was shown, or NaN where it has no latent.
+    """
+
+    fields: jax.Array
+    reconstruction: jax.Array
+
+
+def predict(recipe: PhiROMRecipe, case: Case, model: rom.ReducedModel) -> dict:
+    """The predictions of Φ-ROM and of every baseline, by name."""
+    predictions = {"Φ-ROM": predict_rom(recipe, case, model)}
+    for rank in recipe.pod_ranks:
+        linear = rom.pod_galerkin(
+            case.equation, case.train.us, rank, (recipe.equation.parameter,)
+        )
+        predictions[f"POD-Galerkin, rank {rank}"] = predict_rom(
+            recipe, case, linear, case.scheme
+        )
+        floor = invert_frames(linear, case, case.test.us)
+        fields = jax.vmap(
+            lambda a, m=linear: rom.decode_frames(m, a, case.equation.space)
+        )(floor.latent)
+        seen = floor.error[:, : recipe.split.horizon]
+        predictions[f"POD projection, rank {rank}"] = Prediction(
+            fields, jnp.mean(seen, axis=1)
+        )
+    predictions["last frame, frozen"] = continue_last(recipe, case, slid=False)
+    predictions["last frame, slid"] = continue_last(recipe, case, slid=True)
+    return predictions
+
+
+def invert_frames(model: rom.ReducedModel, case: Case, us: jax.Array) -> rom.Inversion:
+    """Inverts frames "trajectories time channels *space" in one jitted call."""
+    points = case.equation.space.points.astype(us.dtype)
+    flat = us.reshape(*us.shape[:3], -1)
+    accept = 2 * float(jnp.median(_training_errors(model, case)))
+
+    @eqx.filter_jit
+    def run(model, flat):
+        one = lambda u: rom.invert(model, points, u, accept=accept)  # noqa: E731
+        return jax.vmap(jax.vmap(one))(flat)
+
+    return run(model, flat)
+
+
+def _training_errors(model: rom.ReducedModel, case: Case) -> jax.Array:
+    """Error of the decoded training latents, the model's own measure of a good fit."""
+    every = case.train.us.shape[1] // model.latents.shape[1]
+    us = case.train.us[:, ::every][:, : model.latents.shape[1]]
+    decode = jax.vmap(lambda a: rom.decode_frames(model, a, case.equation.space))
+    return jax.vmap(relative_l2)(decode(model.latents), us)
+
+
+def predict_rom(
+    recipe: PhiROMRecipe,
+    case: Case,
+    model: rom.ReducedModel,
+    scheme: dfx.AbstractSolver | None = None,
+) -> Prediction:
+    """Inverts the first frame of every test trajectory and forecasts all frames."""
+    stride = max(recipe.split.horizon // _RECONSTRUCTED, 1)
+    seen = case.test.us[:, : recipe.split.horizon : stride]
+    reconstruction = jnp.mean(invert_frames(model, case, seen).error, axis=1)
+    fields = latent_forecast(recipe, case, model, scheme).fields
+    return Prediction(fields, reconstruction)
+
+
+def latent_forecast(
+    recipe: PhiROMRecipe,
+    case: Case,
+    model: rom.ReducedModel,
+    scheme: dfx.AbstractSolver | None = None,
+) -> rom.Forecast:
+    """Forecasts of all test trajectories from their first frames, with latents."""
+    first = case.test.us[:, :1]
+    inversion = invert_frames(model, case, first)
+    cond = case.test.params[recipe.equation.parameter][:, None].astype(first.dtype)
+    ts, grid = np.asarray(case.test.ts[0]), case.equation.space
+
+    def one(latent, cond):
+        return rom.forecast(
+            model, latent, ts, grid, cond=cond, scheme=scheme, throw=False
+        )
+
+    return jax.vmap(one)(inversion.latent[:, 0], cond)
+
+
+def mean_error(case: Case, prediction: Prediction) -> float:
+    """The mean over all trajectories and frames."""
+    return float(jnp.mean(jax.vmap(relative_l2)(prediction.fields, case.test.us)))
+
+
+def continue_last(recipe: PhiROMRecipe, case: Case, *, slid: bool) -> Prediction:
+    """Keeps or slides the last frame of the horizon; sees the truth up to there."""
+    horizon, grid = recipe.split.horizon, case.equation.space
+    ts = np.asarray(case.test.ts[0])
+
+    def one(us):
+        if slid:
+            model = rom.slide(
+                grid, ts[horizon - 30 : horizon], us[horizon - 30 : horizon]
+            )
+        else:
+            model = rom.freeze(grid, us[horizon - 1])
+        start = jnp.zeros(grid.ndim, us.dtype)
+        fields = rom.forecast(model, start, ts[horizon - 1 :], grid).fields[1:]
+        return jnp.concatenate([jnp.full_like(us[:horizon], jnp.nan), fields])
+
+    fields = jax.vmap(one)(case.test.us)
+    return Prediction(fields, jnp.full(fields.shape[0], jnp.nan))
+
+
+def scores(recipe: PhiROMRecipe, case: Case, prediction: Prediction) -> dict:
+    """Mean errors of one method, interpolated and extrapolated parameters apart."""
+    errors = np.asarray(jax.vmap(relative_l2)(prediction.fields, case.test.us))
+    horizon, outside = recipe.split.horizon, case.num_outside
+    groups = {
+        "interpolated": slice(None, -outside),
+        "extrapolated": slice(-outside, None),
+    }
+    return {
+        group: {
+            "reconstruction": _number(np.mean(prediction.reconstruction[rows])),
+            "within": _number(np.mean(errors[rows, :horizon])),
+            "beyond": _number(np.mean(errors[rows, horizon:])),
+        }
+        for group, rows in groups.items()
+    }
+
+
+def shock_offsets(case: Case, prediction: Prediction) -> list[int]:
+    """Cells between predicted and true shock at the last frame, by trajectory."""
+    found = shock_position(prediction.fields[:, -1, 0])
+    return np.abs(np.asarray(found - shock_position(case.test.us[:, -1, 0]))).tolist()
+
+
+def costs(
+    recipe: PhiROMRecipe, case: Case, model: rom.ReducedModel, error: float
+) -> dict:
+    """Seconds for one trajectory of all frames: the model's parts, and the solver's."""
+    grid, ts = case.equation.space, np.asarray(case.test.ts[0])
+    field = case.test.us[0, 0]
+    points, flat = grid.points.astype(field.dtype), field.reshape(field.shape[0], -1)
+    cond = case.test.params[recipe.equation.parameter][0][None].astype(field.dtype)
+    sensors = random_sensors(grid, recipe.num_sensors, key=jr.key(recipe.seed))
+    latent = rom.invert(model, points, flat).latent
+
+    def forecasting(where):
+        return lambda a, c: rom.forecast(model, a, ts, where, cond=c, throw=False)
+
+    table = {
+        "inversion of one frame": _seconds(
+            lambda u: rom.invert(model, points, u), flat
+        ),
+        "latents only": _seconds(forecasting(None), latent, cond),
+        f"at {recipe.num_sensors} sensors": _seconds(
+            forecasting(sensors.points.astype(field.dtype)), latent, cond
+        ),
+        "full grid": _seconds(forecasting(grid), latent, cond),
+        "solver, own grid": _seconds(_solver(recipe, grid.shape[0]), cond[0]),
+    }
+    coarse, coarse_error = coarsest_grid(recipe, case, error)
+    table["solver, coarsest grid"] = _seconds(_solver(recipe, coarse), cond[0])
+    return {
+        "seconds": table,
+        "coarse_vertices": coarse,
+        "coarse_error": coarse_error,
+        "frames": len(ts),
+    }
+
+
+def coarsest_grid(recipe: PhiROMRecipe, case: Case, error: float) -> tuple[int, float]:
+    """The fewest vertices on which the solver, interpolated, is as good as `error`."""
+    points = case.equation.space.points.astype(case.test.us.dtype)
+    values = case.test.params[recipe.equation.parameter]
+    best = recipe.equation.num_points, 0.0
+    for size in range(best[0] - 16, 16, -16):
+        grid = recipe.equation.build(size)[0].space
+        us = jax.vmap(_solver(recipe, size))(values)
+        us = jax.vmap(jax.vmap(lambda u, g=grid: g.evaluate(u, points)))(us)
+        found = float(jnp.mean(jax.vmap(relative_l2)(us, case.test.us)))
+        if not found <= error:
+            break
+        best = size, found
+    return best
+
+
+def _solver(recipe: PhiROMRecipe, num_points: int) -> Callable:
+    equation, u0, scheme = recipe.equation.build(num_points)
+    ts, dt = frame_times(recipe, recipe.split.num_frames), recipe.equation.dt
+
+    def run(value):
+        changed = equation.replace(**{recipe.equation.parameter: value})
+        return solve(changed, u0, ts, dt=dt, scheme=scheme, throw=False).us
+
+    return run
+
+
+def _seconds(fn: Callable, *args: jax.Array) -> float:
+    """The median time of the compiled function."""
+    compiled = eqx.filter_jit(fn)
+    jax.block_until_ready(compiled(*args))
+    times = []
+    for _ in range(_REPEATS):
+        start = time.perf_counter()
+        jax.block_until_ready(compiled(*args))
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def _number(x) -> float | None:
+    return float(x) if np.isfinite(x) else None
