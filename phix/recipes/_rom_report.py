@@ -41,9 +41,9 @@ def markdown(recipe: PhiROMRecipe, case: Case, numbers: dict[str, Any]) -> str:
 {PhiROMRecipe.reference}
 
 Trained on {split.num_training} values of {name} in {list(split.parameters)} and
-frames 0 to {split.horizon - 1}; forecast over {split.num_frames} frames from frame 0 alone, at
-unseen {name} = {values}, of which the last {case.num_outside} lie outside the training
-range.
+frames 0 to {split.horizon - 1}; forecast over {split.num_frames} frames from frame 0
+alone, at unseen {name} = {values}, of which the last {case.num_outside} lie outside the
+training range.
 
 ## Errors
 
@@ -133,8 +133,8 @@ def verdict(recipe: PhiROMRecipe, numbers: dict[str, Any]) -> str:
         "One step of this solver moves "
         f"{recipe.equation.num_points} numbers once. A reduced model pays where a "
         "frame costs the solver many such steps or many more unknowns (two or three "
-        "dimensions, stiff or implicit steps), where fields are wanted at few points, or where "
-        "state must be found from sensors."
+        "dimensions, stiff or implicit steps), where fields are wanted at few points, "
+        "or where state must be found from sensors."
     )
 
 
@@ -156,7 +156,7 @@ def draw(
     title = f"unseen {recipe.equation.parameter} = {value:.5f}"
     truth = np.asarray(case.test.us[shown, :, 0])
     field = np.asarray(predictions["Φ-ROM"].fields[shown, :, 0])
-    figure = plot.space_time(x, ts, truth, field, horizon=horizon, title=title)
+    figure = plot.space_time(truth, field, x=x, t=ts, horizon=horizon, title=title)
     plot.save_figure(figure, folder / "space_time.png")
 
     curves = {}
@@ -167,9 +167,10 @@ def draw(
     plot.save_figure(figure, folder / "error_over_time.png")
 
     latents = np.asarray(latent_forecast(recipe, case, model).latents)
-    labels = [f"{float(v):.4f}" for v in case.test.params[recipe.equation.parameter]]
+    name = recipe.equation.parameter
+    values = np.asarray(case.test.params[name])
     figure = plot.latent_trajectories(
-        ts, latents, labels=labels, horizon=horizon, title=recipe.equation.parameter
+        ts, latents, values=values, horizon=horizon, label=name
     )
     plot.save_figure(figure, folder / "latents.png")
 

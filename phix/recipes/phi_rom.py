@@ -122,7 +122,7 @@ class Cosine:
 
 @dataclasses.dataclass(frozen=True)
 class Staircase:
-    """Learning rate `start`, multiplied by `rate` every so many steps, down to `end`."""
+    """Learning rate `start`, times `rate` every so many steps, down to `end`."""
 
     kind: ClassVar[str] = "staircase"
     start: float = 5e-3

@@ -37,8 +37,8 @@ def phi_loss(
     $$
 
     with $\hat u = D(X, \alpha)$ on the solver's grid, $s = f(\hat u; \beta)$ the
-    solver's own time derivative and $I$ a fresh random subset of the points, one from
-    each of equally long stretches. Gradients flow through the solver, J and the least squares.
+    solver's own time derivative and $I$ a fresh random subset of the points (see
+    `stratified_subset`). Gradients flow through the solver, J and the least squares.
     Before step `warmup` the dynamics term reaches Ψ only; after it, everything. Both
     terms share one backward pass.
 
