@@ -1,12 +1,12 @@
 """What one update sees of the data, and how its sums cross a mesh."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 from jax import lax
 
 from phix._types import Array, Int, PyTree, Real
+from phix.parallel import pad_batch
 
 
 class Batch(eqx.Module):
@@ -36,25 +36,24 @@ class Batch(eqx.Module):
     def pad(self, multiple: int) -> "Batch":
         """Repeats the last sample with weight zero up to a multiple of `multiple`."""
         size = self.weight.shape[0]
-        extra = -size % multiple
-        if extra == 0:
-            return self
-        index = jnp.minimum(jnp.arange(size + extra), size - 1)
-        weight = jnp.concatenate([self.weight, jnp.zeros(extra, self.weight.dtype)])
-        samples = jtu.tree_map(lambda x: jnp.take(x, index, axis=0), self.samples)
-        position = jnp.take(self.position, index)
-        return Batch(samples, weight, position, self.axis)
+        padded = pad_batch(self, multiple)
+        real = jnp.arange(padded.weight.shape[0]) < size
+        weight = jnp.where(real, padded.weight, 0)
+        return Batch(padded.samples, weight, padded.position, self.axis)
 
     def part(self, axis: str, num_parts: int) -> "Batch":
         """This device's part of the batch, inside a `shard_map` over `axis`."""
         whole = self.pad(num_parts)
         size = whole.weight.shape[0] // num_parts
         start = lax.axis_index(axis) * size
-        arrays = (whole.samples, whole.weight, whole.position)
-        arrays = jtu.tree_map(
-            lambda x: lax.dynamic_slice_in_dim(x, start, size), arrays
-        )
-        return Batch(*arrays, axis)
+
+        def mine(tree):
+            return jtu.tree_map(
+                lambda x: lax.dynamic_slice_in_dim(x, start, size), tree
+            )
+
+        own = mine(whole)
+        return Batch(own.samples, own.weight, own.position, axis)
 
 
 def fused_psum(tree: PyTree, axis: str) -> PyTree:
@@ -72,10 +71,3 @@ def fused_psum(tree: PyTree, axis: str) -> PyTree:
             out[i] = part.reshape(leaves[i].shape)
             offset += size
     return jtu.tree_unflatten(treedef, out)
-
-
-def batch_of(samples: PyTree, weight: Array | None = None) -> Batch:
-    """A batch of all `samples`, weighing one each unless told."""
-    size = jax.tree.leaves(samples)[0].shape[0]
-    weight = jnp.ones(size) if weight is None else weight
-    return Batch(samples, weight, jnp.arange(size, dtype=jnp.int32))

@@ -1,4 +1,4 @@
-"""Saving a run while it goes on, and taking it up again; all that phix asks of Orbax."""
+"""Saving a run while it goes on, and taking it up again, by Orbax."""
 
 import math
 import os
@@ -65,7 +65,7 @@ class Checkpoints:
 
     @property
     def best_step(self) -> int | None:
-        """Updates behind the best checkpoint, by `keep_best`; `None` if there is none."""
+        """Updates behind the checkpoint of least `keep_best`, if there is one."""
         if self.keep_best is None:
             return None
         return min(self._metrics(), key=self._metrics().__getitem__, default=None)
@@ -107,7 +107,7 @@ class Checkpoints:
     def restore(
         self, state: PyTree, ema: PyTree, *, key: PRNGKeyArray
     ) -> tuple[int, PyTree, PyTree]:
-        """The latest step, state and averaged model, shaped and placed like those given.
+        """Latest step, state and averaged model, shaped and placed like those given.
 
         **Raises:** `ValueError` if the checkpoint is of another configuration, key,
         model or optimiser, naming the first difference.
@@ -206,7 +206,7 @@ class Checkpoints:
 
     def _saved_about(self, step: int) -> dict[str, Any]:
         args = ocp.args.Composite(about=ocp.args.JsonRestore())
-        return self._open().restore(step, args=args).about
+        return self._open().restore(step, args=args)["about"]
 
     def _check(self, step: int, wanted: dict[str, Any]) -> None:
         saved = self._saved_about(step)

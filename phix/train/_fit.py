@@ -15,8 +15,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from phix._errors import PhixError, Result, describe, require
 from phix._types import PRNGKeyArray, PyTree
 from phix.data import JsonLines, Progress, StopSignal
+from phix.parallel import BATCH_AXIS
 from phix.train._checkpoints import Checkpoints
-from phix.train._loop import AXIS, Carry, Program
+from phix.train._loop import Carry, Program
 from phix.train._run import FitResult, Run, Stopped, own_copy
 from phix.train._source import AbstractSource
 from phix.train._update import AbstractUpdate, gradient_update
@@ -70,8 +71,8 @@ def fit(
         `"eval/<name>"`.
     - `monitors`: functions `monitor(model, *, step, key) -> dict of scalars`, run on
         the device, before the update, on logged steps.
-    - `checkpoint`: a `Checkpoints` says where and when to save. If it holds one, the run
-        resumes from the latest; log records beyond it are dropped.
+    - `checkpoint`: a `Checkpoints` says where and when to save. If it holds one, the
+        run resumes from the latest; log records beyond it are dropped.
     - `log`: a `JsonLines` file that gets every logged record.
     - `log_every`: log every so many updates (and the first and last); the default gives
         about 500 records.
@@ -79,9 +80,11 @@ def fit(
         replicated.
     - `ema`: decay of an exponential moving average of the model, such as 0.999; early
         on the decay is min(decay, (1 + s)/(10 + s)).
-    - `steps_per_call`: most updates in one dispatch; the default aims at half a second.
+    - `steps_per_call`: most updates in one dispatch; the default aims at half a
+        second.
     - `progress`: show a bar with time left and losses.
-    - `throw`: raise when an update is not finite; otherwise stop and say so in `result`.
+    - `throw`: raise when an update is not finite; otherwise stop and say so in
+        `result`.
 
     **Returns:** a `FitResult`.
 
@@ -183,8 +186,8 @@ def _check(steps, evaluate_every, log_every, steps_per_call, source, mesh, ema) 
     require(ema is None or 0 < ema < 1, f"ema: got {ema}; wanted 0 < ema < 1.")
     if mesh is not None:
         require(
-            AXIS in mesh.axis_names,
-            f"mesh: has axes {mesh.axis_names}; wanted one named {AXIS!r}, see "
+            BATCH_AXIS in mesh.axis_names,
+            f"mesh: has axes {mesh.axis_names}; wanted one named {BATCH_AXIS!r}, see "
             "phix.parallel.make_mesh.",
         )
         require(

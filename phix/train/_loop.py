@@ -13,12 +13,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from phix._errors import require
 from phix._types import Array, Bool, Int, PRNGKeyArray, PyTree
+from phix.parallel import BATCH_AXIS
 from phix.train._batch import Batch
 from phix.train._source import AbstractSource
 from phix.train._update import AbstractUpdate
-
-
-AXIS = "batch"
 
 
 class Program(eqx.Module):
@@ -134,9 +132,9 @@ def _share(program: Program, batch: Batch) -> Batch:
     if mesh is None:
         return batch
     if program.update.per_device:
-        return batch.part(AXIS, mesh.shape[AXIS])
-    sharding = NamedSharding(mesh, PartitionSpec(AXIS))
-    return lax.with_sharding_constraint(batch.pad(mesh.shape[AXIS]), sharding)
+        return batch.part(BATCH_AXIS, mesh.shape[BATCH_AXIS])
+    sharding = NamedSharding(mesh, PartitionSpec(BATCH_AXIS))
+    return lax.with_sharding_constraint(batch.pad(mesh.shape[BATCH_AXIS]), sharding)
 
 
 def _monitored(monitor, model, span, step, key) -> dict[str, Array]:

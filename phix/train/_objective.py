@@ -1,6 +1,7 @@
 """From the loss of one sample to the objective of a batch, and its gradient."""
 
 from collections.abc import Callable
+from typing import cast
 
 import equinox as eqx
 import jax
@@ -90,25 +91,36 @@ def value_and_gradient(
 ) -> tuple[Array, Metrics, PyTree]:
     """Value, metrics and gradient with respect to `trained`; one reduction in all."""
 
-    def total(trained):
-        model = eqx.combine(trained, rest)
-        if isinstance(objective, PerSample):
-            return objective.sums(model, batch, step=step, key=key)
-        value, metrics = objective(model, batch, step=step, key=key)
-        check_scalars(value, metrics)
-        return value, (None, metrics)
+    if not isinstance(objective, PerSample):
 
-    (value, (weight, metrics)), gradient = jax.value_and_grad(total, has_aux=True)(
+        def whole(trained):
+            model = eqx.combine(trained, rest)
+            value, metrics = objective(model, batch, step=step, key=key)
+            check_scalars(value, metrics)
+            return value, metrics
+
+        (value, metrics), gradient = jax.value_and_grad(whole, has_aux=True)(trained)
+        return value, metrics, _ascent(gradient)
+
+    require(
+        batch is not None,
+        "source: an objective made by per_sample needs one, e.g. ArraySource.",
+    )
+    shared = cast(Batch, batch)
+
+    def part(trained):
+        return objective.sums(eqx.combine(trained, rest), shared, step=step, key=key)
+
+    (value, (weight, metrics)), gradient = jax.value_and_grad(part, has_aux=True)(
         trained
     )
-    # The steepest ascent of a real function of complex numbers is the conjugate.
-    gradient = jtu.tree_map(jnp.conj, gradient)
-    if weight is None:
-        return value, metrics, gradient
-    assert batch is not None
-    value, weight, metrics, gradient = batch.reduce((value, weight, metrics, gradient))
-    scale = 1 / weight
-    value, metrics, gradient = jtu.tree_map(
-        lambda x: x * scale.astype(jnp.finfo(x.dtype).dtype), (value, metrics, gradient)
+    value, weight, metrics, gradient = shared.reduce((value, weight, metrics, gradient))
+    return jtu.tree_map(
+        lambda x: x / weight.astype(jnp.finfo(x.dtype).dtype),
+        (value, metrics, _ascent(gradient)),
     )
-    return value, metrics, gradient
+
+
+def _ascent(gradient: PyTree) -> PyTree:
+    """The direction of steepest ascent: for complex numbers, the conjugate."""
+    return jtu.tree_map(jnp.conj, gradient)

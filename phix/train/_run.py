@@ -91,7 +91,7 @@ class Run:
         """Does up to `count` updates, cut at the next event, then what is due there."""
         count = min(count, self.program.capacity, self._until_event())
         numbers = (self.step, count, self.log_every, self.steps)
-        span = Span(self.key, *(np.asarray(n, np.int32) for n in numbers))
+        span = Span(self.key, *(jnp.asarray(n, jnp.int32) for n in numbers))
         self.carry, outcome = advance((self.program, span), self.carry)
         outcome = jax.device_get(outcome)
         done, ok = int(outcome.done), bool(outcome.ok)

@@ -12,6 +12,7 @@ from jax import lax
 
 from phix._errors import require
 from phix._types import Array, Int, IntScalar, PRNGKeyArray, PyTree, Real
+from phix.parallel import batch_size as count_rows
 from phix.train._batch import Batch
 
 
@@ -53,13 +54,7 @@ class ArraySource(AbstractSource):
         weight: Real[Array, " samples"] | None = None,
     ):
         samples = jtu.tree_map(jnp.asarray, samples)
-        shapes = [leaf.shape for leaf in jax.tree.leaves(samples)]
-        sizes = {shape[0] if shape else None for shape in shapes}
-        require(
-            len(sizes) == 1 and None not in sizes,
-            f"samples: every array needs the same leading axis; got shapes {shapes}.",
-        )
-        (num_samples,) = sizes
+        num_samples = count_rows(samples, name="samples")
         require(num_samples > 0, "samples: the leading axis is empty.")
         batch_size = num_samples if batch_size is None else batch_size
         require(

@@ -15,6 +15,9 @@ from phix.train._batch import Batch
 from phix.train._objective import Metrics, PerSample, value_and_gradient
 
 
+Optimiser = optax.GradientTransformation
+
+
 class UpdateState(eqx.Module):
     """The model as it stands, and what the optimiser remembers."""
 
@@ -130,7 +133,7 @@ def gradient_update(
         f"labels={labels!r}.",
     )
     if many:
-        optimiser = optax.multi_transform(dict(optimiser), labels)
+        optimiser = optax.partition({**optimiser}, labels)
     if trainable is None:
         trainable = nn.trainable
     return GradientUpdate(

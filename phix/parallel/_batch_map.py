@@ -1,0 +1,139 @@
+"""One function, many inputs, many devices."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.tree_util as jtu
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from phix._errors import nearest, require
+from phix._types import PyTree
+from phix.parallel._mesh import BATCH_AXIS
+from phix.parallel._rows import batch_size, pad_batch
+from phix.pde import AbstractDiscrete
+
+
+_PARTITIONS = ("shard", "auto")
+
+
+def batch_map(
+    fn: Callable,
+    mesh: Mesh | None = None,
+    *,
+    partition: Literal["shard", "auto"] = "shard",
+) -> Callable:
+    """`vmap` over the devices of a mesh: each maps `fn` over its part of the batch.
+
+    Every array in the arguments needs the same leading batch axis; what is not an
+    array (the grid of an equation, a scheme) passes through. What all samples share is
+    closed over. A batch that the devices do not divide is padded and cut. Without a
+    mesh this is `eqx.filter_vmap`. The result may be jitted, differentiated and mapped
+    again; keep it and call it often, for it holds the compiled code.
+
+    **Arguments:**
+
+    - `fn`: a function of one sample.
+    - `mesh`: from `make_mesh`, or `None`.
+    - `partition`: `"shard"` runs each device on its own, with no communication
+        (explicit schemes, FFTs, `num.least_squares`); `"auto"` leaves the partition to
+        the compiler (implicit Diffrax schemes, Lineax, Optimistix, which fail under
+        `shard_map`).
+
+    **Returns:** the mapped function.
+
+    **Raises:** `ValueError` for an unknown partition, batch axes that differ, or an
+    equation that runs on the host (`host=True`).
+
+    !!! example
+        ```python
+        solve_all = batch_map(lambda nu: solve(equation.replace(nu=nu), u0, ts), mesh)
+        trajectories = solve_all(jnp.linspace(0.1, 1.0, 100))
+        ```
+    """
+    require(
+        partition in _PARTITIONS,
+        f"partition: got {partition!r}{nearest(str(partition), _PARTITIONS)}.",
+    )
+    mapped = eqx.filter_vmap(fn)
+    if mesh is None:
+        return mapped
+    require(
+        BATCH_AXIS in mesh.axis_names,
+        f"mesh: has axes {mesh.axis_names}; wanted one named {BATCH_AXIS!r}, see "
+        "make_mesh.",
+    )
+    run = _sharded if partition == "shard" else _automatic
+    inner = eqx.filter_jit(functools.partial(run, mapped, mesh))
+
+    @functools.wraps(fn)
+    def on_mesh(*args: PyTree) -> PyTree:
+        _refuse_host((args, *_captured(fn)))
+        arrays, static = eqx.partition(args, eqx.is_array)
+        size = batch_size(arrays, name="args")
+        padded = eqx.combine(pad_batch(arrays, mesh.shape[BATCH_AXIS]), static)
+        out, rest = eqx.partition(inner(padded), eqx.is_array)
+        return eqx.combine(jtu.tree_map(lambda x: x[:size], out), rest)
+
+    return on_mesh
+
+
+def _sharded(mapped: Callable, mesh: Mesh, args: PyTree) -> PyTree:
+    arrays, static = eqx.partition(args, eqx.is_array)
+    statics: list[Any] = []
+
+    def local(arrays):
+        out = mapped(*eqx.combine(arrays, static))
+        out, rest = eqx.partition(out, eqx.is_array)
+        statics.append(rest)
+        return out
+
+    spec = PartitionSpec(BATCH_AXIS)
+    # The default check of varying axes fails in Diffrax loops, and silently sums
+    # gradients of what is replicated.
+    out = jax.shard_map(
+        local, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False
+    )(arrays)
+    return eqx.combine(out, statics[0])
+
+
+def _automatic(mapped: Callable, mesh: Mesh, args: PyTree) -> PyTree:
+    sharding = NamedSharding(mesh, PartitionSpec(BATCH_AXIS))
+
+    def constrain(tree):
+        arrays, static = eqx.partition(tree, eqx.is_array)
+        return eqx.combine(lax.with_sharding_constraint(arrays, sharding), static)
+
+    return constrain(mapped(*constrain(args)))
+
+
+def _captured(fn: Callable) -> tuple:
+    """What a function reaches besides its arguments, as far as Python can tell."""
+    if isinstance(fn, functools.partial):
+        return (fn.args, fn.keywords, *_captured(fn.func))
+    if inspect.ismethod(fn):
+        return (fn.__self__, *_captured(fn.__func__))
+    if not inspect.isfunction(fn):
+        return (fn,)
+    try:
+        names = inspect.getclosurevars(fn)
+    except ValueError:  # a cell still empty
+        return ()
+    return (*names.nonlocals.values(), *names.globals.values())
+
+
+def _refuse_host(tree: PyTree) -> None:
+    def is_equation(x):
+        return isinstance(x, AbstractDiscrete)
+
+    for leaf in jax.tree.leaves(tree, is_leaf=is_equation):
+        require(
+            not (is_equation(leaf) and leaf.host),
+            f"batch_map: {type(leaf).__name__} has host=True, so its step runs in "
+            "Python and cannot be shared over devices; map it without a mesh, or write "
+            "the step in JAX.",
+        )
