@@ -1,0 +1,20 @@
+"""Figures of arrays, drawn by matplotlib, which is imported when first used."""
+
+from phix.plot._curves import (
+    error_over_time as error_over_time,
+    latent_trajectories as latent_trajectories,
+)
+from phix.plot._figure import (
+    require_matplotlib as require_matplotlib,
+    save_figure as save_figure,
+)
+from phix.plot._space_time import space_time as space_time
+
+
+__all__ = [
+    "error_over_time",
+    "latent_trajectories",
+    "require_matplotlib",
+    "save_figure",
+    "space_time",
+]

@@ -1,0 +1,82 @@
+"""What every figure shares: how it is made, marked and saved."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+# Okabe and Ito's palette, told apart with any kind of colour vision; black first.
+COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+HORIZON = "end of training"
+
+
+def require_matplotlib() -> None:
+    """Says, before any work is done, that figures need the extra `plot`.
+
+    **Raises:** `ModuleNotFoundError` if matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ModuleNotFoundError(
+            'figures need matplotlib: pip install "phix-jax[plot]"', name="matplotlib"
+        )
+
+
+def save_figure(fig: Figure, path: str | os.PathLike, *, dpi: int = 150) -> None:
+    """Writes a figure, whole or not at all.
+
+    **Arguments:**
+
+    - `fig`: a matplotlib figure.
+    - `path`: file to write; its suffix (`.png`, `.pdf`, `.svg`) chooses the format.
+      Missing folders are made.
+    - `dpi`: dots per inch of bitmaps; 150 reads well on screen and in a report.
+
+    **Raises:** `ValueError` if the suffix is none that matplotlib writes.
+    """
+    path = Path(path)
+    kind = path.suffix.removeprefix(".")
+    known = fig.canvas.get_supported_filetypes()
+    if kind not in known:
+        raise ValueError(f"path must end in one of {sorted(known)}, got {path}")
+    content = io.BytesIO()
+    fig.savefig(content, format=kind, dpi=dpi)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content.getvalue())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_figure(size: tuple[float, float]) -> Figure:
+    """An empty figure outside pyplot: no global state, no window, nothing to close."""
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, layout="constrained")
+
+
+def tidy(axes: Axes) -> None:
+    """Takes away the frame's upper and right side."""
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def check_lengths(**arrays: tuple[Any, int]) -> None:
+    """Raises `ValueError` unless each named array has the length that goes with it."""
+    for name, (array, length) in arrays.items():
+        shape = np.shape(array)
+        if shape != (length,):
+            raise ValueError(f"{name} must have shape ({length},), got {shape}")
