@@ -46,8 +46,7 @@ def _read_extent(extent: Any, ndim: int) -> tuple[tuple[float, float], ...]:
         bool(np.all(np.isfinite(bounds)) and np.all(bounds[:, 0] < bounds[:, 1])),
         f"extent must be finite with low < high, got {extent!r}",
     )
-    lows, highs = ([float(end) for end in ends] for ends in bounds.T)
-    return tuple(zip(lows, highs, strict=True))
+    return tuple((float(bounds[i, 0]), float(bounds[i, 1])) for i in range(ndim))
 
 
 class Grid(AbstractSpace):
