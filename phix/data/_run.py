@@ -11,7 +11,7 @@ import time
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import jax
 import tomli_w
@@ -87,7 +87,7 @@ class RunDirectory:
         self.log.close()
         os.close(self._lock)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RunDirectory":
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -2,7 +2,7 @@
 
 from phix.train._batch import Batch as Batch
 from phix.train._checkpoints import Checkpoints as Checkpoints
-from phix.train._fit import fit as fit
+from phix.train._fit import fit as fit, lower_updates as lower_updates
 from phix.train._objective import PerSample as PerSample, per_sample as per_sample
 from phix.train._run import FitResult as FitResult, Stopped as Stopped
 from phix.train._source import (
@@ -30,5 +30,6 @@ __all__ = [
     "UpdateState",
     "fit",
     "gradient_update",
+    "lower_updates",
     "per_sample",
 ]

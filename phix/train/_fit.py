@@ -17,7 +17,7 @@ from phix._types import PRNGKeyArray, PyTree
 from phix.data import JsonLines, Progress, StopSignal
 from phix.parallel import BATCH_AXIS
 from phix.train._checkpoints import Checkpoints
-from phix.train._loop import Carry, Program
+from phix.train._loop import Carry, Program, Span, advance
 from phix.train._run import FitResult, Run, Stopped, own_copy
 from phix.train._source import AbstractSource
 from phix.train._update import AbstractUpdate, gradient_update
@@ -121,6 +121,27 @@ def fit(
             run.result,
         )
     return run.fit_result()
+
+
+def lower_updates(
+    model: PyTree,
+    update: AbstractUpdate,
+    source: AbstractSource | None = None,
+    *,
+    key: PRNGKeyArray,
+    mesh: Mesh | None = None,
+    ema: float | None = None,
+) -> jax.stages.Lowered:
+    """The program that `fit` dispatches, for looking into without running it.
+
+    **Arguments:** as those of `fit`.
+
+    **Returns:** a lowered program: `.compile().as_text()` shows its collectives,
+    `.compile().memory_analysis()` its memory.
+    """
+    program, carry = _prepare(model, update, source, (), mesh, ema, None)
+    span = Span(key, *(jnp.int32(1) for _ in range(4)))
+    return advance.lower((program, span), carry).lowered
 
 
 def _drive(run: Run, pace: "_Pace", progress: bool) -> None:
