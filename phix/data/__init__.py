@@ -8,6 +8,10 @@ from phix.data._run import (
     check_same_config as check_same_config,
 )
 from phix.data._signals import StopSignal as StopSignal
+from phix.data._store import (
+    load_trajectories as load_trajectories,
+    save_trajectories as save_trajectories,
+)
 from phix.data._trajectory import Trajectory as Trajectory
 
 
@@ -19,4 +23,6 @@ __all__ = [
     "Trajectory",
     "atomic_write",
     "check_same_config",
+    "load_trajectories",
+    "save_trajectories",
 ]

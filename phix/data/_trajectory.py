@@ -1,7 +1,6 @@
 """The one record of a run: what `integrate` returns, `data` saves and `fit` draws."""
 
 import equinox as eqx
-import jax
 import numpy as np
 
 from phix._errors import PhixError, Result, describe, is_concrete
@@ -65,12 +64,5 @@ def _message(trajectory: Trajectory, codes: np.ndarray, failed: np.ndarray) -> s
         step = np.broadcast_to(np.asarray(step), np.shape(trajectory.result))
         text += f" Stable step at the start: {step.ravel()[index]:.6g}."
     if codes.size > 1:
-        text = (
-            f"{failed.size} of {codes.size} trajectories failed; first {index}: {text}"
-        )
+        text = f"{failed.size} of {codes.size} failed, first number {index}: {text}"
     return text
-
-
-def leading_shape(trajectory: Trajectory) -> tuple[int, ...]:
-    """The batch axes of a trajectory record, `()` for a single one."""
-    return jax.numpy.shape(trajectory.result)

@@ -52,18 +52,20 @@ def make_plan(
     if is_concrete(given, dt):
         counts = _concrete_counts(given, dt, max_steps, exact)
         length, uniform, code = int(counts.max()), bool(np.ptp(counts) == 0), 0
+        # In float64 first: differences of float32 times have lost digits.
+        h = jnp.asarray(np.diff(np.asarray(given, np.float64)) / counts, ts.dtype)
         counts = jnp.asarray(counts, jnp.int32)
     else:
         require(
             max_steps is not None,
-            "`max_steps`: with a traced `dt` (or traced `ts`) the number of steps "
-            "between two output times is not known; pass the most there can be",
+            "`max_steps`: `dt` or `ts` is traced, so the number of steps between two "
+            "output times is not known; pass the most there can be. (Inside `jit` "
+            "every jnp call makes a traced array: make `ts` and `dt` with NumPy.)",
         )
         counts, code = _traced_counts(ts, dt, max_steps)
         length, uniform = max_steps, False
-    starts, stops = ts[:-1], ts[1:]
-    h = (stops - starts) / jnp.asarray(counts, ts.dtype)
-    return Plan(starts, stops, h, counts, code, length, uniform)
+        h = jnp.diff(ts) / jnp.asarray(counts, ts.dtype)
+    return Plan(ts[:-1], ts[1:], h, counts, code, length, uniform)
 
 
 def _allowance(xp, ts, dt, ratio, eps):
