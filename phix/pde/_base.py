@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self, cast
+from typing import Any, TypeVar, cast
 
 import diffrax as dfx
 import equinox as eqx
@@ -17,7 +17,9 @@ from phix._types import Array, Bool, Float, Inexact, PyTree, RealScalar
 from phix.space import AbstractSpace
 
 
-Limits = Mapping[str, tuple[float, float]]
+Limits = Mapping[str, tuple[float | int, float | int]]
+# `typing.Self` is not understood by beartype, which checks the types in tests.
+_Equation = TypeVar("_Equation", bound="AbstractEquation")
 
 
 class AbstractEquation(eqx.Module):
@@ -103,7 +105,7 @@ class AbstractEquation(eqx.Module):
         ]
         return jnp.all(jnp.stack(inside)) if inside else jnp.asarray(True)
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self: _Equation, **changes: Any) -> _Equation:
         """The same equation with other parameters, `equation.replace(nu=0.1)`.
 
         **Raises:** `ValueError` for a name that is no parameter (names the nearest

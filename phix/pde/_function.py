@@ -117,7 +117,7 @@ def from_rhs(
     pointwise: Callable | None = None,
     invariants: Mapping[str, Callable] | None = None,
     stable_step: Callable | None = None,
-    limits: Mapping[str, tuple[float, float]] | None = None,
+    limits: Limits | None = None,
     **params: Any,
 ) -> FunctionEquation:
     r"""The equation of your own right-hand side, $\dot u = \mathrm{rhs}(t, u, \ldots)$.
@@ -168,7 +168,7 @@ def from_step(
     *,
     host: bool = False,
     invariants: Mapping[str, Callable] | None = None,
-    limits: Mapping[str, tuple[float, float]] | None = None,
+    limits: Limits | None = None,
     **params: Any,
 ) -> FunctionStep:
     r"""The equation of your own stepper, $u(t + dt) = \mathrm{step}(u, t, \ldots)$.
@@ -226,7 +226,7 @@ def _read_params(params: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def _read_limits(
-    limits: Mapping[str, tuple[float, float]] | None, params: Mapping[str, Any]
+    limits: Limits | None, params: Mapping[str, Any]
 ) -> tuple[tuple[str, tuple[float, float]], ...]:
     unknown = set(limits or {}) - set(params)
     require(not unknown, f"limits name no parameter: {sorted(unknown)}")
