@@ -77,8 +77,8 @@ class Burgers(AbstractMethodOfLines):
         return {"viscosity": (0.0, math.inf)}
 
     def rhs(
-        self, t: RealScalar, u: Float[Array, "1 nodes"], args: PyTree = None
-    ) -> Float[Array, "1 nodes"]:
+        self, t: RealScalar, u: Float[Array, "channels nodes"], args: PyTree = None
+    ) -> Float[Array, "channels nodes"]:
         """The semi-discrete right-hand side, `"1 nodes"`."""
         del t, args
         self._check(u)
@@ -106,7 +106,7 @@ class Burgers(AbstractMethodOfLines):
         nu = in_precision_of(self.viscosity, value)
         return self._source(x, value) - value * slope + nu * bend
 
-    def stable_step(self, u: Float[Array, "1 nodes"]) -> Float[Array, ""]:
+    def stable_step(self, u: Float[Array, "channels nodes"]) -> Float[Array, ""]:
         r"""$1/(\max|u|/h + 2\nu/h^2)$; $h/\max|u|$ without viscosity."""
         self._check(u)
         (h,) = self.space.spacing

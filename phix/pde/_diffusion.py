@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -56,6 +57,9 @@ class Diffusion(AbstractMethodOfLines):
             lambda value: as_parameter("values", value, shape=None), values
         )
         self.check_parameters()
+        channels = [a.shape[0] for a in jtu.tree_leaves(self.values) if a.ndim]
+        field = jax.ShapeDtypeStruct((max(channels, default=1), *grid.shape), float)
+        jax.eval_shape(partial(laplacian, grid, values=self.values), field)
 
     @property
     def limits(self) -> Limits:

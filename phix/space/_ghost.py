@@ -56,23 +56,27 @@ def face_values(values: Any, ndim: int) -> tuple[tuple[Any, Any], ...]:
     return pairs
 
 
+def lengthen(value: Any, axis: int) -> Any:
+    """A boundary value for a field with one ghost node more at both ends of an axis."""
+    if jnp.ndim(value) == 0 or jnp.shape(value)[axis] == 1:
+        return value
+    widths = [(1, 1) if place == axis else (0, 0) for place in range(jnp.ndim(value))]
+    return jnp.pad(jnp.asarray(value), widths, mode="edge")
+
+
 def _on_rim(value: Any, axis: int, rim: tuple[int, ...], u: Array) -> Array:
     """A boundary value as an array that spans one layer of ghost nodes."""
     value = jnp.asarray(value, u.dtype)
-    if value.ndim:
-        require(
-            value.ndim == u.ndim and value.shape[axis] == 1,
-            "boundary values must be numbers or arrays shaped as the field with size 1 "
-            f"along their own axis; got shape {value.shape} for a field of {u.shape}",
-        )
-        value = jnp.moveaxis(value, axis, 0)
-    missing = [
-        (0, want - have) if have > 1 else (0, 0)
-        for have, want in zip(value.shape, rim, strict=False)
-    ]
-    # A field padded along another axis first is longer than its face: repeat the ends.
-    if any(after for _, after in missing):
-        value = jnp.pad(value, [(k // 2, k - k // 2) for _, k in missing], mode="edge")
+    fits = value.ndim in (0, u.ndim) and all(
+        have == 1 or (have == want and place != axis)
+        for place, (have, want) in enumerate(zip(value.shape, u.shape, strict=False))
+    )
+    require(
+        fits,
+        "boundary values must be numbers, or arrays shaped as the field with size 1 "
+        f"along their own axis; got shape {value.shape} for a field of {u.shape}",
+    )
+    value = jnp.moveaxis(value, axis, 0) if value.ndim else value
     return jnp.broadcast_to(value, rim)
 
 

@@ -1,5 +1,6 @@
 """The uniform grid on a box."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from phix._errors import nearest, require
 from phix._types import Array, Float, Inexact
 from phix.space._base import AbstractSpace
 from phix.space._boundary import Boundary, read_boundary
-from phix.space._ghost import extend, face_values
+from phix.space._ghost import extend, face_values, lengthen
 from phix.space._interpolation import is_inside, multilinear, wrap
 
 
@@ -220,12 +221,16 @@ class Grid(AbstractSpace):
                 inside = inside & is_inside(coordinate, low, high)
             step = self.spacing[axis]
             position.append((coordinate - self.origin[axis]) / step + 1)
+            face = tuple(
+                functools.reduce(lengthen, range(1, axis + 1), value)
+                for value in faces[axis]
+            )
             u = extend(
                 u,
                 axis + 1,
                 1,
                 self.boundary[axis],
-                faces[axis],
+                face,
                 vertex=self.node == "vertex",
                 spacing=step,
             )

@@ -264,5 +264,7 @@ def test_bad_stencil_input():
         pad(grid, grid.zeros(), 0, 4)
     with pytest.raises(ValueError, match="values must be a number"):
         laplacian(grid, grid.zeros(), values=(0.0, 0.0, 0.0))
+    with pytest.raises(ValueError, match=r"got shape \(1, 1, 3\)"):
+        laplacian(grid, grid.zeros(), values=(jnp.ones((1, 1, 3)), 0.0))
     with pytest.raises(ValueError, match="size 1 along their own axis"):
         laplacian(grid, grid.zeros(), values=jnp.ones(4))
