@@ -1,0 +1,75 @@
+"""The script in the README is short, and runs as printed."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def _script() -> str:
+    (script,) = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
+    return script
+
+
+def _formatted(script: str) -> str:
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length=88"]
+    return subprocess.run(
+        [*command, "-"], input=script, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def _written_lines(script: str) -> int:
+    """Lines of code once formatted, one statement a line, without the imports."""
+    script = _formatted(script)
+    imports = [
+        node
+        for node in ast.parse(script).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    skip = {n for node in imports for n in range(node.lineno, node.end_lineno + 1)}
+    return sum(
+        bool(line.strip()) and not line.lstrip().startswith("#") and n not in skip
+        for n, line in enumerate(script.splitlines(), start=1)
+    )
+
+
+def _check_short(script: str):
+    assert _written_lines(script) < 30
+
+
+def test_the_script_is_under_30_lines():
+    _check_short(_script())
+    # Negative twins: statements packed on a line, or a line too long, are counted.
+    with pytest.raises(AssertionError):
+        _check_short("; ".join(["x = 1"] * 30))
+    with pytest.raises(AssertionError):
+        _check_short(f"f({', '.join(['argument'] * 30)},)")
+    assert _written_lines("import os\n\n# why\nx = (\n    1\n)\n") == 1
+
+
+def test_the_script_is_printed_as_formatted():
+    assert _formatted(_script()) == _script()
+
+
+def test_the_script_runs(tmp_path):
+    short, replaced = re.subn(r"\bsteps = [\d_]+", "steps = 4", _script())
+    assert replaced == 1
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning:phix", "-c", short],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    error = float(done.stdout.split()[-1])
+    assert 0 < error < 10
+    assert (tmp_path / "burgers.png").read_bytes().startswith(b"\x89PNG")
