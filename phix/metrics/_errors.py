@@ -66,13 +66,14 @@ def _norm(u: Inexact[Array, "..."], axes: tuple[int, ...]) -> Real[Array, "..."]
     """The Euclidean norm; scaled against overflow, its gradient zero at zero."""
     size = jnp.abs(u)
     scale = jnp.max(size, axis=axes, keepdims=True, initial=0)
-    scale = lax.stop_gradient(jnp.where(scale > 0, scale, 1))
+    scale = lax.stop_gradient(jnp.where(scale == 0, 1, scale))
     total = jnp.sum((size / scale) ** 2, axis=axes)
-    root = jnp.sqrt(jnp.where(total > 0, total, 1))
-    return jnp.where(total > 0, root, 0) * jnp.squeeze(scale, axes)
+    # Zero is asked for by name: a NaN must stay one.
+    root = jnp.sqrt(jnp.where(total == 0, 1, total))
+    return jnp.where(total == 0, 0, root) * jnp.squeeze(scale, axes)
 
 
 def _ratio(error: Real[Array, "..."], size: Real[Array, "..."]) -> Real[Array, "..."]:
     """error / size, with 0 / 0 = 0 and otherwise infinity where the truth is zero."""
-    ratio = error / jnp.where(size > 0, size, 1)
+    ratio = error / jnp.where(size == 0, 1, size)
     return jnp.where(size == 0, jnp.where(error == 0, 0, jnp.inf), ratio)

@@ -62,22 +62,26 @@ def invert_frames(model: rom.ReducedModel, case: Case, us: jax.Array) -> rom.Inv
     """Inverts frames "trajectories time channels *space" in one jitted call."""
     points = case.equation.space.points.astype(us.dtype)
     flat = us.reshape(*us.shape[:3], -1)
-    accept = 2 * float(jnp.median(_training_errors(model, case)))
+    accept = acceptance(model, case)
+    restarts = 0 if isinstance(model.decoder, rom.LinearDecoder) else 8
 
     @eqx.filter_jit
     def run(model, flat):
-        one = lambda u: rom.invert(model, points, u, accept=accept)  # noqa: E731
+        one = lambda u: rom.invert(  # noqa: E731
+            model, points, u, accept=accept, max_restarts=restarts
+        )
         return jax.vmap(jax.vmap(one))(flat)
 
     return run(model, flat)
 
 
-def _training_errors(model: rom.ReducedModel, case: Case) -> jax.Array:
-    """Error of the decoded training latents, the model's own measure of a good fit."""
-    every = case.train.us.shape[1] // model.latents.shape[1]
-    us = case.train.us[:, ::every][:, : model.latents.shape[1]]
+def acceptance(model: rom.ReducedModel, case: Case) -> float:
+    """The error below which an inversion needs no restart: twice the median error of
+    the training snapshots, the model's own measure of a good fit."""
+    every = -(-case.train.us.shape[1] // model.latents.shape[1])
     decode = jax.vmap(lambda a: rom.decode_frames(model, a, case.equation.space))
-    return jax.vmap(relative_l2)(decode(model.latents), us)
+    errors = jax.vmap(relative_l2)(decode(model.latents), case.train.us[:, ::every])
+    return 2 * float(jnp.median(errors))
 
 
 def predict_rom(

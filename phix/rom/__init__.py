@@ -6,7 +6,11 @@ from phix.rom._baselines import (
     freeze as freeze,
     slide as slide,
 )
-from phix.rom._forecast import Forecast as Forecast, forecast as forecast
+from phix.rom._forecast import (
+    Forecast as Forecast,
+    decode_frames as decode_frames,
+    forecast as forecast,
+)
 from phix.rom._invert import Inversion as Inversion, invert as invert
 from phix.rom._linear import (
     LinearDecoder as LinearDecoder,
@@ -34,6 +38,7 @@ __all__ = [
     "ReducedModel",
     "ShiftDecoder",
     "Snapshot",
+    "decode_frames",
     "forecast",
     "freeze",
     "invert",

@@ -4,7 +4,9 @@ import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from phix._errors import is_concrete
 from phix._types import Array, Float, Int, RealScalar
 from phix.integrate import solve
 from phix.rom._model import ReducedModel
@@ -31,7 +33,7 @@ class Forecast(eqx.Module):
 def forecast(
     model: ReducedModel,
     latent: Float[Array, " latent"],
-    ts: Float[Array, " time"],
+    ts: Float[Array | np.ndarray, " time"],
     points: Grid | Float[Array, "points dim"] | None = None,
     *,
     cond: Float[Array, " parameters"] | None = None,
@@ -55,8 +57,11 @@ def forecast(
     **Returns:** a `Forecast`. Latents cost one dynamics network a stage; fields one
     decode of the points a frame.
     """
-    if dt is None:
-        dt = jnp.max(jnp.diff(ts))
+    max_steps = None
+    if dt is None and is_concrete(ts):
+        dt = float(np.max(np.diff(np.asarray(ts))))
+    elif dt is None:
+        dt, max_steps = jnp.max(jnp.diff(ts)), 1
     trajectory = solve(
         model.dynamics,
         latent,
@@ -64,6 +69,7 @@ def forecast(
         dt=dt,
         scheme=dfx.Bosh3() if scheme is None else scheme,
         args=cond,
+        max_steps=max_steps,
         throw=throw,
     )
     return Forecast(
@@ -80,7 +86,17 @@ def decode_frames(
     latents: Float[Array, "time latent"],
     points: Grid | Float[Array, "points dim"] | None,
 ) -> Float[Array, "time channels ..."] | None:
-    """The field of every latent, on a grid or at points."""
+    """The field of every latent, on a grid or at points.
+
+    **Arguments:**
+
+    - `model`: whose decoder is used.
+    - `latents`: "time latent".
+    - `points`: a grid, "points dim", or `None`.
+
+    **Returns:** "time channels *space" on a grid, "time channels points" at points,
+    `None` for `None`.
+    """
     if points is None:
         return None
     if not isinstance(points, Grid):

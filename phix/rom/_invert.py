@@ -1,12 +1,14 @@
 """From an observed field to the latent that decodes to it."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from phix._errors import require
-from phix._types import Array, Float, Int
-from phix.num import least_squares, norm
+from phix._types import Array, Float, Int, PyTree
+from phix.num import at_minimum, least_squares, norm
 from phix.rom._model import ReducedModel
 
 
@@ -30,7 +32,7 @@ class Inversion(eqx.Module):
 def invert(
     model: ReducedModel,
     points: Float[Array, "points dim"],
-    values: Float[Array, "channels points"],
+    values: Float[Array, "channels ..."],
     *,
     accept: float = 0.05,
     max_restarts: int = 8,
@@ -51,7 +53,8 @@ def invert(
     - `values`: one field, or observations of it.
     - `accept`: relative error that needs no restart; about twice the reconstruction
       error of the training set.
-    - `max_restarts`: how many training latents to try at most.
+    - `max_restarts`: how many training latents to try at most; 0 for a linear decoder,
+      whose only minimum is found at once.
     - `max_iterations`: of each Levenberg–Marquardt run.
 
     **Returns:** an `Inversion`.
@@ -63,38 +66,57 @@ def invert(
         f"values must have shape (channels, {points.shape[0]}), one column for each "
         f"point; got {values.shape}.",
     )
-    scale = norm(values)
-
-    def residual(latent, _):
-        return ((model.decoder(points, latent) - values) / scale).reshape(-1)
-
-    starts = _starts(model, max_restarts).astype(values.dtype)
-    rank = starts.shape[1]
-
-    def search(start):
-        found = least_squares(residual, start, max_iterations=max_iterations)
-        work = found.num_residuals + (1 + rank) * found.num_jacobians
-        return found.x, found.residual_norm, found.result, work
-
-    def unsatisfied(state):
-        attempt, (_, error, _, _) = state
-        return (attempt < starts.shape[0]) & ~(error <= accept)
-
-    def again(state):
-        attempt, (latent, error, result, work) = state
-        new_latent, new_error, new_result, more = search(starts[attempt])
-        better = (new_error < error) | ~jnp.isfinite(error)
-        best = jax.tree.map(
-            lambda new, old: jnp.where(better, new, old),
-            (new_latent, new_error, new_result),
-            (latent, error, result),
-        )
-        return attempt + 1, (*best, work + more)
-
-    attempt, (latent, error, result, work) = jax.lax.while_loop(
-        unsatisfied, again, (jnp.int32(1), search(starts[0]))
+    fixed, seen = _stop_gradient((model, values))
+    found = _search(
+        lambda a: _residual(fixed, points, seen, a),
+        _starts(fixed, max_restarts).astype(values.dtype),
+        accept,
+        max_iterations,
     )
-    return Inversion(latent, error, result, attempt - 1, work)
+
+    def cost(latent):
+        return jnp.sum(_residual(model, points, values, latent) ** 2) / 2
+
+    latent = at_minimum(cost, found.latent)
+    error = norm(_residual(model, points, values, latent))
+    return Inversion(latent, error, found.result, found.restarts, found.work)
+
+
+def _residual(
+    model: ReducedModel, points: Array, values: Array, latent: Array
+) -> Array:
+    return ((model.decoder(points, latent) - values) / norm(values)).reshape(-1)
+
+
+def _search(
+    residual: Callable, starts: Array, accept: float, max_iterations: int
+) -> Inversion:
+    """Runs from one start after the other until a fit is accepted; keeps the best."""
+
+    def run(attempt):
+        found = least_squares(
+            lambda a, _: residual(a), starts[attempt], max_iterations=max_iterations
+        )
+        work = found.num_residuals + (1 + starts.shape[1]) * found.num_jacobians
+        return Inversion(found.x, found.residual_norm, found.result, attempt, work)
+
+    def unsatisfied(best):
+        return (best.restarts + 1 < starts.shape[0]) & ~(best.error <= accept)
+
+    def again(best):
+        new = run(best.restarts + 1)
+        better = (new.error < best.error) | ~jnp.isfinite(best.error)
+        kept = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, best)
+        return Inversion(
+            kept.latent, kept.error, kept.result, new.restarts, best.work + new.work
+        )
+
+    return jax.lax.while_loop(unsatisfied, again, run(jnp.int32(0)))
+
+
+def _stop_gradient(tree: PyTree) -> PyTree:
+    arrays, rest = eqx.partition(tree, eqx.is_inexact_array)
+    return eqx.combine(jax.lax.stop_gradient(arrays), rest)
 
 
 def _starts(model: ReducedModel, count: int) -> Float[Array, "starts latent"]:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from phix._errors import require
-from phix._types import Array, Float, Int, RealScalar
+from phix._types import Array, Float, Int
 from phix.data import Trajectory
 
 
@@ -61,7 +61,7 @@ class Snapshot(eqx.Module):
     """
 
     field: Float[Array, "..."]
-    time: RealScalar
+    time: Float[Array, "..."]
     cond: Float[Array, "..."]
     trajectory: Int[Array, "..."]
     frame: Int[Array, "..."]

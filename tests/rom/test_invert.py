@@ -1,0 +1,114 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+from phix import nn, rom
+from phix.space import Grid
+
+
+STILL = rom.ConstantVelocity(jnp.zeros(2))
+GRID = Grid(40, (0.0, 1.0), boundary=("neumann", "neumann"))
+
+
+class Bump(eqx.Module):
+    """A narrow bump (1 + b)·exp(−((x − a − 0.2)/0.05)²): from far away its place has no
+    slope, so the search needs another start."""
+
+    latent_size: int = eqx.field(static=True, default=2)
+
+    def __call__(self, points, latent):
+        away = (points[:, 0] - 0.2 - latent[0]) / 0.05
+        return (1 + latent[1]) * jnp.exp(-(away**2))[None]
+
+
+def bump_model():
+    places = jnp.linspace(0.0, 0.7, 8)
+    table = jnp.stack([places, jnp.zeros(8)], axis=1)[None]
+    return rom.ReducedModel(Bump(), STILL, table)
+
+
+@pytest.fixture(scope="module")
+def inverted():
+    """Twelve bumps, near and far from the start, in one call."""
+    model = bump_model()
+    truth = jnp.stack([jnp.linspace(0.0, 0.65, 12), jnp.linspace(-0.2, 0.2, 12)], 1)
+    fields = jax.vmap(lambda a: model.decoder(GRID.points, a))(truth)
+    one = lambda u: rom.invert(model, GRID.points, u)  # noqa: E731
+    return truth, jax.jit(jax.vmap(one))(fields)
+
+
+def check_recovered(truth, latents):
+    np.testing.assert_allclose(latents, truth, atol=1e-4)
+
+
+def test_bumps_near_and_far_are_found(inverted):
+    truth, found = inverted
+    check_recovered(truth, found.latent)
+    assert np.all(np.asarray(found.error) < 1e-4)
+    assert np.all(np.asarray(found.result) == 0)
+
+
+def test_without_restarts_far_bumps_are_missed(inverted):
+    truth, _ = inverted
+    model = bump_model()
+    fields = jax.vmap(lambda a: model.decoder(GRID.points, a))(truth)
+    once = jax.vmap(lambda u: rom.invert(model, GRID.points, u, max_restarts=0))(fields)
+    with pytest.raises(AssertionError):
+        check_recovered(truth, once.latent)
+
+
+def test_only_the_frames_that_need_it_restart(inverted):
+    _, found = inverted
+    restarts = np.asarray(found.restarts)
+    assert restarts[0] == 0
+    assert np.any(restarts > 0)
+    # More searches, more work; a residual costs 1 and a Jacobian 1 + r.
+    assert found.work[0] < found.work[int(np.argmax(restarts))]
+
+
+def test_any_points_will_do():
+    """Sensors off the grid, as few as there are latents."""
+    model = bump_model()
+    truth = jnp.array([0.15, 0.1])
+    points = jnp.array([[0.33], [0.36], [0.9]])
+    found = rom.invert(model, points, model.decoder(points, truth))
+    np.testing.assert_allclose(found.latent, truth, atol=1e-4)
+
+
+def test_the_derivative_is_that_of_the_minimum():
+    """dα/du at a fit with a residual, against central differences of the search."""
+    model = bump_model()
+    field = model.decoder(GRID.points, jnp.array([0.03, 0.05]))
+    field = field + 0.1 * jnp.sin(9 * GRID.points[:, 0])
+    direction = jnp.cos(5 * GRID.points[:, 0])[None]
+
+    @jax.jit
+    def latent(shift):
+        values = field + shift * direction
+        return rom.invert(model, GRID.points, values, max_iterations=200).latent
+
+    h = 1e-3
+    f = [latent(k * h) for k in (-2, -1, 1, 2)]
+    numeric = (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h)
+    np.testing.assert_allclose(jax.jacrev(latent)(0.0), numeric, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(jax.jacfwd(latent)(0.0), numeric, rtol=1e-5, atol=1e-7)
+
+
+def test_values_must_match_the_points():
+    with pytest.raises(ValueError, match=r"values must have shape \(channels, 40\)"):
+        rom.invert(bump_model(), GRID.points, jnp.zeros((1, 39)))
+
+
+def test_a_trained_size_network_in_float32(getkey):
+    """Round trip through a sine decoder: the field is found again to float32."""
+    points = jnp.linspace(0, 1, 64, dtype=jnp.float32)[:, None]
+    fields = nn.Standardiser(jnp.zeros(1, jnp.float32), jnp.ones(1, jnp.float32))
+    decoder = nn.SineDecoder(nn.MinMax.of(points), fields, latent_size=3, key=getkey())
+    table = jr.normal(getkey(), (2, 5, 3), jnp.float32)
+    model = rom.ReducedModel(decoder, STILL, table)
+    found = rom.invert(model, points, decoder(points, table[0, 0]), accept=1e-3)
+    assert found.latent.dtype == jnp.float32
+    assert float(found.error) < 1e-3

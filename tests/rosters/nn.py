@@ -1,0 +1,62 @@
+import jax.numpy as jnp
+import jax.random as jr
+
+from phix import nn
+from tests.rosters.case import Case
+
+
+def _decoder(dtype):
+    points = jnp.linspace(0.0, 2.0, 5, dtype=dtype)[:, None]
+
+    def decode(mean, std, latent, points):
+        decoder = nn.SineDecoder(
+            nn.MinMax(jnp.zeros(1, dtype), jnp.full(1, 2.0, dtype)),
+            nn.Standardiser(mean, std),
+            latent_size=2,
+            width=4,
+            depth=2,
+            key=jr.key(0),
+        )
+        return decoder(points, latent)
+
+    args = (jnp.ones(1, dtype), jnp.full(1, 0.5, dtype), jnp.ones(2, dtype), points)
+    return decode, args
+
+
+def _dynamics(dtype):
+    def velocity(mean, std, latent, cond):
+        dynamics = nn.SwishDynamics(
+            2, nn.Standardiser(mean, std), width=4, depth=2, key=jr.key(0)
+        )
+        return dynamics(0.0, latent, cond)
+
+    args = (
+        jnp.full(1, 0.02, dtype),
+        jnp.full(1, 0.01, dtype),
+        jnp.array([0.3, -0.5], dtype),
+        jnp.array([0.03], dtype),
+    )
+    return velocity, args
+
+
+def _normalisers(dtype):
+    def both(lower, upper, x):
+        boxed = nn.MinMax(lower, upper)(x)
+        data = jnp.stack([x.ravel(), 2 * x.ravel() ** 2])
+        standardised = nn.Standardiser.of(data, axis=0)(data)
+        return boxed, standardised
+
+    x = jnp.array([[0.2, 0.9], [0.4, 0.1], [0.7, 0.3]], dtype)
+    return both, (jnp.zeros(2, dtype), jnp.ones(2, dtype), x)
+
+
+CASES = [
+    Case("sine decoder", _decoder, ("SineDecoder", "MinMax", "Standardiser")),
+    Case("swish dynamics", _dynamics, ("SwishDynamics",)),
+    Case("normalisers", _normalisers, ("MinMax", "Standardiser")),
+]
+EXEMPT = {
+    "AbstractConditioned": "abstract; its final classes are in the roster",
+    "AbstractNormaliser": "abstract; its final classes are in the roster",
+    "trainable": "marks leaves with Booleans; computes nothing",
+}

@@ -1,0 +1,154 @@
+import diffrax as dfx
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+from phix import nn, rom
+from phix.data import Trajectory
+from phix.pde import Burgers, burgers_shock
+from phix.space import Grid
+from tests.rosters.case import Case
+
+
+GRID = Grid(8, (0.0, 100.0), boundary=("inflow", "outflow"))
+TS = np.array([0.0, 0.1, 0.2])
+
+
+def _points(dtype):
+    return GRID.points.astype(dtype)
+
+
+def _field(dtype):
+    return burgers_shock(_points(dtype)[:, 0])[None]
+
+
+def _model(latents, mean):
+    decoder = nn.SineDecoder(
+        nn.MinMax.of(_points(latents.dtype)),
+        nn.Standardiser(mean, jnp.ones_like(mean)),
+        latent_size=2,
+        width=4,
+        depth=1,
+        key=jr.key(0),
+    )
+    cond = nn.Standardiser(0.02 * jnp.ones_like(mean), 0.01 * jnp.ones_like(mean))
+    dynamics = nn.SwishDynamics(2, cond, width=4, depth=1, key=jr.key(1))
+    return rom.ReducedModel(decoder, dynamics, latents, ("mu",))
+
+
+def _args(dtype):
+    latents = jnp.array([[[0.3, -0.2], [0.5, 0.4]]], dtype)
+    return latents, jnp.full(1, 2.0, dtype)
+
+
+def _phi(dtype):
+    def loss(latents, mean, mu, field):
+        sample = rom.Snapshot(
+            field, jnp.zeros((), dtype), mu[None], jnp.int32(0), jnp.int32(1)
+        )
+        phi = rom.phi_loss(Burgers(GRID, 0.02), ("mu",), fraction=0.5)
+        return phi(_model(latents, mean), sample, step=0, key=jr.key(2))
+
+    return loss, (*_args(dtype), jnp.asarray(0.017, dtype), _field(dtype))
+
+
+def _forecast(dtype):
+    def run(latents, mean, start, mu):
+        model = _model(latents, mean)
+        made = rom.forecast(model, start, TS, GRID, cond=mu[None], throw=False)
+        return made.latents, made.fields
+
+    start = jnp.array([0.1, 0.2], dtype)
+    return run, (*_args(dtype), start, jnp.asarray(0.02, dtype))
+
+
+def _invert(dtype):
+    def run(latents, mean, target):
+        model = _model(latents, mean)
+        points = _points(dtype)
+        field = model.decoder(points, target) * (1 + 0.1 * jnp.cos(points[:, 0]))
+        return rom.invert(model, points, field, max_iterations=200).latent
+
+    return run, (*_args(dtype), jnp.array([0.2, 0.1], dtype))
+
+
+def _velocity(dtype):
+    def run(latents, mean, velocity):
+        decoder = _model(latents, mean).decoder
+        return rom.latent_velocity(decoder, latents[0, 0], velocity, _points(dtype))
+
+    return run, (*_args(dtype), _field(dtype))
+
+
+def _snapshots(fields):
+    noise = jr.normal(jr.key(0), (2, 3, *fields.shape), fields.dtype)
+    return fields + noise
+
+
+def _pod(dtype):
+    def run(field, start, mu):
+        model = rom.pod_galerkin(Burgers(GRID, 0.02), _snapshots(field), 2, ("mu",))
+        made = rom.forecast(
+            model, start, TS, GRID, cond=mu[None], scheme=dfx.Euler(), throw=False
+        )
+        return made.fields
+
+    args = (_field(dtype), jnp.array([8.0, 0.5], dtype), jnp.asarray(0.02, dtype))
+    return run, args
+
+
+def _moving(dtype):
+    def run(field, factor):
+        us = jnp.stack([field, 1.1 * field * factor])
+        start = jnp.full(1, 3.0, dtype)
+        frozen = rom.forecast(rom.freeze(GRID, us[-1]), start, TS, GRID, throw=False)
+        slid = rom.forecast(rom.slide(GRID, TS[:2], us), start, TS, GRID, throw=False)
+        return frozen.fields, slid.fields
+
+    return run, (_field(dtype), jnp.ones((), dtype))
+
+
+def _samples(dtype):
+    def run(us, mu):
+        batch = Trajectory(
+            jnp.asarray(np.tile(TS, (2, 1)), dtype),
+            us,
+            GRID,
+            {"mu": mu},
+            jnp.zeros(2, jnp.int32),
+            {},
+            jnp.full(2, jnp.inf, dtype),
+        )
+        made = rom.snapshots(batch, ("mu",))
+        return made.field, made.cond
+
+    us = jnp.stack([jnp.stack([_field(dtype)] * 3)] * 2)
+    return run, (us, jnp.array([0.02, 0.03], dtype))
+
+
+def _subset(dtype):
+    def run(x):
+        return x[rom.stratified_subset(x.shape[0], 3, key=jr.key(0))]
+
+    return run, (jnp.arange(7, dtype=dtype),)
+
+
+CASES = [
+    Case("Φ-ROM loss", _phi, ("phi_loss", "ReducedModel", "Snapshot")),
+    Case("forecast", _forecast, ("forecast", "Forecast")),
+    Case("inversion", _invert, ("invert", "Inversion")),
+    Case("latent velocity", _velocity, ("latent_velocity",)),
+    Case(
+        "POD-Galerkin",
+        _pod,
+        ("pod_galerkin", "pod_modes", "LinearDecoder", "GalerkinDynamics"),
+    ),
+    Case(
+        "freeze and slide",
+        _moving,
+        ("freeze", "slide", "ShiftDecoder", "ConstantVelocity"),
+    ),
+    Case("snapshots", _samples, ("snapshots",)),
+    Case("stratified subset", _subset, ("stratified_subset",)),
+]
+EXEMPT: dict[str, str] = {}
