@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import jax.tree_util as jtu
 
+from phix import num
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
 from phix.pde._base import (
     AbstractMethodOfLines,
@@ -79,7 +79,7 @@ class Diffusion(AbstractMethodOfLines):
     ) -> Inexact[Array, " channels"]:
         r"""$\nu\,\Delta u$ at one point of a function `u(x)`."""
         del t, args
-        curvature = exact_laplacian(u)(x)
+        curvature = num.laplacian(u)(x)
         return in_precision_of(self.nu, curvature) * curvature
 
     def stable_step(self, u: Inexact[Array, " channels *space"]) -> Float[Array, ""]:
@@ -93,15 +93,3 @@ class Diffusion(AbstractMethodOfLines):
         """`mass`, kept between periodic and insulated (Neumann 0) sides, and `energy`,
         which never grows there nor between Dirichlet sides at 0."""
         return mass_and_energy(self.space)
-
-
-def exact_laplacian(u: Callable) -> Callable:
-    """The Laplacian of a function of a point, forward over forward."""
-
-    def along(x: Array, direction: Array) -> Array:
-        def slope(x: Array) -> Array:
-            return jax.jvp(u, (x,), (direction,))[1]
-
-        return jax.jvp(slope, (x,), (direction,))[1]
-
-    return lambda x: sum(along(x, e) for e in jnp.eye(x.size, dtype=x.dtype))

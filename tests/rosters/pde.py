@@ -1,0 +1,107 @@
+import jax.numpy as jnp
+import numpy as np
+
+from phix import pde, space
+from tests.rosters.case import Case
+
+
+LINE = space.Grid(6, (0.0, 1.0), ("inflow", "outflow"))
+PLANE = space.Grid((4, 3), (0.0, 1.0), ("dirichlet", ("neumann", "dirichlet")))
+
+
+def _burgers(dtype):
+    def run(mu, amplitude, viscosity, u, x):
+        inviscid = pde.Burgers(LINE, mu, amplitude)
+        viscous = pde.Burgers(LINE, mu, amplitude, viscosity)
+        return [
+            (
+                equation.rhs(0.0, u),
+                equation.stable_step(u),
+                equation.pointwise(0.0, x, jnp.sin),
+                {name: f(u) for name, f in equation.invariants.items()},
+                equation.valid(),
+            )
+            for equation in (inviscid, viscous)
+        ]
+
+    u = jnp.array([[0.3, 1.2, -0.4, 0.8, -0.9, 0.5]], dtype)
+    parameters = (jnp.asarray(value, dtype) for value in (0.4, 0.2, 0.1))
+    return run, (*parameters, u, jnp.array([0.3], dtype))
+
+
+def _shock(dtype):
+    return pde.burgers_shock, (jnp.array([[0.0, 11.3], [11.7, 90.0]], dtype),)
+
+
+def _diffusion(dtype):
+    def run(nu, value, edge, u, x):
+        equation = pde.Diffusion(PLANE, nu, ((value, edge), 0.5))
+        return (
+            equation.rhs(0.0, u),
+            equation.stable_step(u),
+            equation.pointwise(0.0, x, lambda x: jnp.sin(x) * x[::-1]),
+            {name: f(u) for name, f in equation.invariants.items()},
+            equation.valid(),
+        )
+
+    u = jnp.sin(jnp.arange(24.0, dtype=dtype)).reshape(2, 4, 3)
+    edge = jnp.array([[[0.1, 0.2, 0.3]]], dtype)
+    numbers = (jnp.asarray(value, dtype) for value in (0.4, 0.2))
+    return run, (*numbers, edge, u, jnp.array([0.3, 0.6], dtype))
+
+
+def _from_rhs(dtype):
+    def run(nu, u):
+        equation = pde.from_rhs(
+            lambda t, u, args, nu: nu * space.laplacian(LINE, u), LINE, nu=nu
+        )
+        return equation.rhs(0.0, u), equation.replace(nu=2 * nu).rhs(0.0, u)
+
+    u = jnp.array([[0.3, 1.2, -0.4, 0.8, -0.9, 0.5]], dtype)
+    return run, (jnp.asarray(0.3, dtype), u)
+
+
+def _from_step(dtype):
+    def run(gain, u):
+        equation = pde.from_step(
+            lambda u, t, args, gain: u + 0.1 * gain * jnp.sin(u), 0.1, LINE, gain=gain
+        )
+        return equation.step(u, 0.0), equation.rhs(0.0, u)
+
+    u = jnp.array([[0.3, 1.2, -0.4, 0.8, -0.9, 0.5]], dtype)
+    return run, (jnp.asarray(0.3, dtype), u)
+
+
+def _host_step(dtype):
+    def run(gain, u):
+        equation = pde.from_step(
+            lambda u, t, args, gain: u + gain * np.sin(u),
+            0.1,
+            LINE,
+            host=True,
+            gain=gain,
+        )
+        return equation.step(u, 0.0)
+
+    u = jnp.array([[0.3, 1.2, -0.4, 0.8, -0.9, 0.5]], dtype)
+    return run, (jnp.asarray(0.3, dtype), u)
+
+
+CASES = [
+    Case("Burgers", _burgers, ("Burgers",)),
+    Case("Burgers shock", _shock, ("burgers_shock",)),
+    Case("diffusion", _diffusion, ("Diffusion",)),
+    Case("from_rhs", _from_rhs, ("from_rhs", "FunctionEquation")),
+    Case("from_step", _from_step, ("from_step", "FunctionStep")),
+    Case(
+        "step on the host",
+        _host_step,
+        ("from_step", "FunctionStep"),
+        no_grad="a step on the host has no gradient and says so",
+    ),
+]
+EXEMPT = {
+    "AbstractDiscrete": "abstract; its final classes are in the roster",
+    "AbstractEquation": "abstract; its final classes are in the roster",
+    "AbstractMethodOfLines": "abstract; its final classes are in the roster",
+}
