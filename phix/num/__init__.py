@@ -1,7 +1,34 @@
 """Numerics without physics: least squares, minimisation, checkpointed loops, AD."""
 
-from phix.num._least_squares import LeastSquaresSolution as LeastSquaresSolution
-from phix.num._least_squares import least_squares as least_squares
+from phix.num._ad import (
+    divergence as divergence,
+    gradient as gradient,
+    laplacian as laplacian,
+)
+from phix.num._implicit import at_minimum as at_minimum
+from phix.num._least_squares import (
+    LeastSquaresSolution as LeastSquaresSolution,
+    least_squares as least_squares,
+)
 from phix.num._lstsq import damped_lstsq as damped_lstsq
+from phix.num._minimise import (
+    MinimiseSolution as MinimiseSolution,
+    minimise as minimise,
+)
+from phix.num._norm import norm as norm
+from phix.num._scan import checkpointed_scan as checkpointed_scan
 
-__all__ = ["LeastSquaresSolution", "damped_lstsq", "least_squares"]
+
+__all__ = [
+    "LeastSquaresSolution",
+    "MinimiseSolution",
+    "at_minimum",
+    "checkpointed_scan",
+    "damped_lstsq",
+    "divergence",
+    "gradient",
+    "laplacian",
+    "least_squares",
+    "minimise",
+    "norm",
+]

@@ -11,6 +11,7 @@ from jax import lax
 from phix._errors import Result, is_concrete, require
 from phix._types import Array, Bool, Float, Int, RealScalar
 from phix.num._lstsq import damped_lstsq
+from phix.num._norm import norm
 
 
 class LeastSquaresSolution(eqx.Module):
@@ -42,16 +43,16 @@ def least_squares(
     rtol: float | None = None,
     atol: float = 0.0,
     max_iterations: int = 100,
-    damping: RealScalar = 1e-2,
+    damping: RealScalar = 1.0,
 ) -> LeastSquaresSolution:
     r"""Nonlinear least squares by Levenberg–Marquardt.
 
     $$\min_x \tfrac12\|\rho(x,\text{args})\|_2^2$$
 
-    One `lax.while_loop`, so a `vmap` of it is one batched loop; each iteration costs one
-    residual and, only after an accepted step that did not end the loop, one Jacobian by
-    forward mode. The damping follows Nielsen's gain-ratio rule and is relative to the
-    Jacobian's size, as in `phix.num.damped_lstsq`. The loop stops when
+    One `lax.while_loop`, so a `vmap` of it is one batched loop; each iteration costs
+    one residual and, only after an accepted step that did not end the loop, one
+    Jacobian by forward mode. The damping follows Nielsen's gain-ratio rule and is
+    relative to the Jacobian's size, as in `phix.num.damped_lstsq`. The loop stops when
 
     - the linear model at the last iterate promised to lower $\|\rho\|^2$ by at most the
       fraction `rtol` (that step is still taken), or
@@ -67,7 +68,9 @@ def least_squares(
     - `rtol`: non-dimensional; default √ε (3.5e-4 in float32, 1.5e-8 in float64).
     - `atol`: in the unit of the residual.
     - `max_iterations`: steps tried before giving up.
-    - `damping`: the first damping, > 0, non-dimensional.
+    - `damping`: the first damping, > 0, non-dimensional. Large values begin with short
+        steps down the gradient and stay in the basin of `x0`; small ones begin with
+        Gauss–Newton steps.
 
     **Returns:**
 
@@ -88,8 +91,9 @@ def least_squares(
 
     !!! tip "Good values"
 
-        The defaults. Where the latents of a decoder are looked for, `x0 = 0`. Where the
-        objective has many minima start from several `x0` under one `vmap`.
+        The defaults far from the solution (the latent of a neural decoder from
+        `x0 = 0`); `damping=1e-3` near it saves a few steps. Where the objective has
+        many minima start from several `x0` under one `vmap`.
 
     ??? cite "Reference"
 
@@ -100,20 +104,22 @@ def least_squares(
     _check(residual, x0, args, rtol, atol, max_iterations, damping)
     eps = float(jnp.finfo(x0.dtype).eps)
     rtol = eps**0.5 if rtol is None else rtol
-    fn = lambda x: residual(x, args)
+
+    def fn(x):
+        return residual(x, args)
 
     def stationarity(z):
         """Zero at z = (x, ‖ρ‖): the norm is a root too, hence differentiable."""
-        x, norm = z[:-1], z[-1]
+        x, size = z[:-1], z[-1]
         slope = jax.grad(lambda y: jnp.sum(fn(y) ** 2) / 2)(x)
-        return jnp.append(slope, norm - _norm(fn(x)))
+        return jnp.append(slope, size - norm(fn(x)))
 
     def solve(_, z):
         state = _loop(fn, z[:-1], (rtol, atol, eps), max_iterations, damping)
-        norm = jnp.sqrt(2 * state.cost)
+        size = jnp.sqrt(2 * state.cost)
         counts = (state.result, state.tried, state.residuals, state.jacobians)
         # As floats: custom_root gives an integer a tangent of the wrong type.
-        return jnp.append(state.x, norm), jnp.stack(counts).astype(norm.dtype)
+        return jnp.append(state.x, size), jnp.stack(counts).astype(size.dtype)
 
     def tangent_solve(linear, y):
         matrix = jax.vmap(linear, out_axes=1)(jnp.eye(y.size, dtype=y.dtype))
@@ -144,81 +150,96 @@ class _State(NamedTuple):
 
 
 def _loop(fn, x0, tolerances, max_iterations, damping):
+    def running(s: _State):
+        return ~s.done & (s.tried < max_iterations)
+
+    start = _start(fn, x0, damping)
+    return lax.while_loop(running, lambda s: _iterate(fn, s, tolerances), start)
+
+
+def _start(fn, x0, damping) -> _State:
     """The first pass evaluates `x0`, as a step of zero from an infinite cost."""
-    rtol, atol, eps = tolerances
-    dtype, r = x0.dtype, x0.size
-    k = min(jax.eval_shape(fn, x0).size, r)
-    number = lambda value: jnp.asarray(value, dtype)
-    count = lambda value: jnp.asarray(value, jnp.int32)
-
-    def body(s: _State) -> _State:
-        first = s.residuals == 0
-        trial = s.x + s.step
-        rho = fn(trial)
-        cost = jnp.sum(rho * rho) / 2
-        finite = jnp.isfinite(cost)
-        accept = finite & (cost < s.cost)
-        target = jnp.where(first, jnp.maximum(atol**2 / 2, eps**2 * cost), s.target)
-        small = _norm(s.step) <= rtol * _norm(s.x)
-        flat = jnp.sum(s.c**2) <= 2 * rtol * s.cost
-        converged = finite & (cost <= target) | ~first & finite & (small | flat)
-        failed = ~finite & (first | small)
-        more = accept & ~converged
-
-        R, c = lax.cond(more, lambda: _linear_model(fn, trial), lambda: (s.R, s.c))
-        failed = failed | ~jnp.all(jnp.isfinite(R)) | ~jnp.all(jnp.isfinite(c))
-        gain = jnp.where(accept, (s.cost - cost) / s.predicted, -1)
-        shrink = jnp.maximum(1 / 3, 1 - (2 * gain - 1) ** 3)
-        factor = jnp.where(first, 1, jnp.where(accept, shrink, s.growth))
-        damping2 = jnp.clip(s.damping**2 * factor, eps**2, 1 / eps**2)
-        damping = jnp.sqrt(damping2)
-        step = damped_lstsq(R, -c, damping=damping)
-        weight = damping2 * jnp.sum(R * R) / r
-        predicted = jnp.sum((_dot(R, step)) ** 2) / 2 + weight * jnp.sum(step**2)
-        result = jnp.where(
-            failed,
-            Result.non_finite,
-            jnp.where(converged, Result.successful, Result.not_converged),
-        )
-        return _State(
-            x=jnp.where(accept, trial, s.x),
-            cost=jnp.where(accept, cost, s.cost),
-            R=R,
-            c=c,
-            step=step,
-            predicted=predicted,
-            damping=damping,
-            growth=jnp.where(accept, 2, 2 * s.growth),
-            target=target,
-            done=converged | failed,
-            result=result.astype(jnp.int32),
-            tried=s.tried + ~first,
-            residuals=s.residuals + 1,
-            jacobians=s.jacobians + more,
-        )
-
-    start = _State(
+    zero, count = jnp.zeros((), x0.dtype), jnp.zeros((), jnp.int32)
+    rows = min(jax.eval_shape(fn, x0).size, x0.size)
+    return _State(
         x=x0,
-        cost=number(jnp.inf),
-        R=jnp.zeros((k, r), dtype),
-        c=jnp.zeros(k, dtype),
+        cost=zero + jnp.inf,
+        R=jnp.zeros((rows, x0.size), x0.dtype),
+        c=jnp.zeros(rows, x0.dtype),
         step=jnp.zeros_like(x0),
-        predicted=number(1),
-        damping=number(damping),
-        growth=number(2),
-        target=number(0),
+        predicted=zero + 1,
+        damping=zero + damping,
+        growth=zero + 2,
+        target=zero,
         done=jnp.asarray(False),
-        result=count(Result.not_converged),
-        tried=count(0),
-        residuals=count(0),
-        jacobians=count(0),
+        result=count + Result.not_converged,
+        tried=count,
+        residuals=count,
+        jacobians=count,
     )
-    return lax.while_loop(lambda s: ~s.done & (s.tried < max_iterations), body, start)
+
+
+def _iterate(fn, s: _State, tolerances) -> _State:
+    rtol, atol, eps = tolerances
+    first = s.residuals == 0
+    trial = s.x + s.step
+    rho = fn(trial)
+    cost = jnp.sum(rho * rho) / 2
+    finite = jnp.isfinite(cost)
+    accept = finite & (cost < s.cost)
+    target = jnp.where(first, jnp.maximum(atol**2 / 2, eps**2 * cost), s.target)
+    short = norm(s.step) <= rtol * norm(s.x)
+    flat = jnp.sum(s.c**2) <= 2 * rtol * s.cost
+    converged = finite & ((cost <= target) | ~first & (short | flat))
+    more = accept & ~converged
+
+    R, c = lax.cond(more, lambda: _linear_model(fn, trial), lambda: (s.R, s.c))
+    broken = ~jnp.all(jnp.isfinite(R)) | ~jnp.all(jnp.isfinite(c))
+    failed = ~finite & (first | short) | broken
+    gain = jnp.where(accept, (s.cost - cost) / s.predicted, -1)
+    damping, growth = _next_damping(s, gain, first, eps)
+    step, predicted = _step(R, c, damping)
+    code = jnp.where(converged, Result.successful, Result.not_converged)
+    return _State(
+        x=jnp.where(accept, trial, s.x),
+        cost=jnp.where(accept, cost, s.cost),
+        R=R,
+        c=c,
+        step=step,
+        predicted=predicted,
+        damping=damping,
+        growth=growth,
+        target=target,
+        done=converged | failed,
+        result=jnp.where(failed, Result.non_finite, code).astype(jnp.int32),
+        tried=s.tried + ~first,
+        residuals=s.residuals + 1,
+        jacobians=s.jacobians + more,
+    )
+
+
+def _next_damping(s: _State, gain, first, eps):
+    """Nielsen's rule, for the squared damping: smooth in the gain, no thresholds."""
+    shrink = jnp.maximum(1 / 3, 1 - (2 * gain - 1) ** 3)
+    factor = jnp.where(gain > 0, shrink, s.growth)
+    square = s.damping**2 * jnp.where(first, 1, factor)
+    growth = jnp.where(gain > 0, 2, 2 * s.growth)
+    return jnp.sqrt(jnp.clip(square, eps**2, eps**-2)), growth
+
+
+def _step(R, c, damping):
+    """The minimiser of the damped linear model, and what the model expects of it."""
+    step = damped_lstsq(R, -c, damping=damping)
+    weight = damping**2 * jnp.sum(R * R) / step.size
+    return step, jnp.sum(_dot(R, step) ** 2) / 2 + weight * jnp.sum(step**2)
 
 
 def _linear_model(fn, x):
     """R and c = Qᵀρ of the Jacobian's QR: all that steps from `x` need of it."""
-    push = lambda v: jax.jvp(fn, (x,), (v,))
+
+    def push(v):
+        return jax.jvp(fn, (x,), (v,))
+
     rho, J = jax.vmap(push, out_axes=(None, 1))(jnp.eye(x.size, dtype=x.dtype))
     Q, R = jnp.linalg.qr(J)
     return R, _dot(Q.T, rho)
@@ -226,12 +247,6 @@ def _linear_model(fn, x):
 
 def _dot(a, b):
     return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
-
-
-def _norm(v):
-    """The 2-norm, with derivative zero at zero."""
-    square = jnp.sum(v * v)
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
 
 
 def _check(residual, x0, args, rtol, atol, max_iterations, damping):
