@@ -56,7 +56,7 @@ class Trajectory(eqx.Module):
 def _message(trajectory: Trajectory, codes: np.ndarray, failed: np.ndarray) -> str:
     """What went wrong, where and when, and the step that would have been stable."""
     index = failed[0]
-    text = describe(codes[index])
+    text = describe(int(codes[index]))
     time = np.asarray(trajectory.first_bad_time).ravel()[index]
     text += f"\nFirst bad time: {time:.6g}."
     step = trajectory.stats.get("stable_step")

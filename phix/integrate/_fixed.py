@@ -10,6 +10,7 @@ import jax.tree_util as jtu
 from phix._errors import Result
 from phix._types import Array, Bool, Int, PyTree, Real
 from phix.integrate._plan import Plan
+from phix.num import checkpointed_scan
 
 
 def all_finite(tree: PyTree) -> Bool[Array, ""]:
@@ -71,8 +72,6 @@ def scan_plan(
 def _scan(body: Callable, carry: PyTree, xs: PyTree, memory: int | None):
     if memory is None:
         return lax.scan(body, carry, xs)
-    from phix.num import checkpointed_scan
-
     return checkpointed_scan(body, carry, xs, memory=memory)
 
 
@@ -80,8 +79,10 @@ def _split_memory(memory: int | None, plan: Plan) -> tuple[int | None, int | Non
     """How many states the scans over intervals and over steps may keep."""
     if memory is None:
         return None, None
-    if plan.counts.size == 1:
+    intervals = plan.counts.size
+    if intervals == 1:
         return None, memory
     if plan.length == 1:
         return memory, None
-    return max(memory // 2, 1), max(memory // 2, 1)
+    outer = max(min(intervals, memory // 2), 1)
+    return outer, max(memory - outer, 1)

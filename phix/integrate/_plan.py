@@ -85,7 +85,7 @@ def _concrete_counts(ts, dt, max_steps, exact) -> np.ndarray:
     eps = _eps(np.asarray(ts), np.asarray(dt))
     ts, dt = np.asarray(ts, np.float64), float(dt)
     require(
-        dt > 0,
+        bool(dt > 0),
         f"`dt` must be a positive step (infinite for one step per interval); got {dt}",
     )
     ratio = np.diff(ts) / dt
@@ -95,7 +95,7 @@ def _concrete_counts(ts, dt, max_steps, exact) -> np.ndarray:
         whole = np.rint(ratio)
         bad = (np.abs(ratio - whole) > slack) | (whole < 1)
         require(
-            not bad.any(),
+            not bool(bad.any()),
             f"`ts`: this equation steps by its own dt = {dt:g}, so output times must "
             f"be whole multiples of it apart; got an interval of "
             f"{ratio[bad.argmax()]:.6g} dt",
@@ -103,7 +103,7 @@ def _concrete_counts(ts, dt, max_steps, exact) -> np.ndarray:
         counts = whole
     most = counts.max()
     require(
-        most <= (2**31 - 1 if max_steps is None else max_steps),
+        bool(most <= (2**31 - 1 if max_steps is None else max_steps)),
         f"`max_steps` = {max_steps} is below the {most:.0f} steps of `dt` = {dt:g} "
         "between two output times; raise it or take a larger `dt`",
     )

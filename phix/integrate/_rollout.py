@@ -11,6 +11,7 @@ import jax.tree_util as jtu
 
 from phix._errors import require
 from phix._types import Array, PRNGKeyArray, PyTree, Real
+from phix.num import checkpointed_scan
 
 
 class PerStep(eqx.Module):
@@ -100,8 +101,6 @@ def _rollout(step, state, n, ts, cond, key, observe, memory):
     xs = (jnp.arange(n), ts, varying)
     if memory is None:
         return lax.scan(body, state, xs)[1]
-    from phix.num import checkpointed_scan
-
     return checkpointed_scan(body, state, xs, memory=memory)[1]
 
 

@@ -57,7 +57,7 @@ def solve(
     - `args`: what varies during the run (forcing, controls, boundary data).
     - `rtol`, `atol`: tolerances per step of the adaptive driver, by default 1e-6 and
         1e-9 (float64), 1e-4 and 1e-6 (float32). With `dt`, those of the root finder of
-        an implicit scheme that has none of its own (defaults 1e-3 of the above).
+        an implicit scheme that has none of its own (defaults 1e-2 of the above).
     - `memory`: how many states reverse mode may keep; the rest is recomputed. `None`
         keeps everything with `dt`, and Diffrax's choice of checkpoints without.
     - `max_steps`: the most steps between two output times.
@@ -205,22 +205,24 @@ def _conform(new: PyTree, old: PyTree, name: str) -> PyTree:
 def _as_state(problem, u0: PyTree) -> PyTree:
     """`u0` as arrays, checked as far as it can be seen."""
 
-    def leaf(x):
-        x = jnp.asarray(x)
+    def leaf(path, x):
+        # NumPy looks at the values: under a trace, jnp would make tracers of them.
+        concrete = is_concrete(x)
+        dtype = jnp.result_type(x)
         require(
-            jnp.issubdtype(x.dtype, jnp.inexact),
-            f"`u0` must hold floating or complex numbers; got dtype {x.dtype}",
+            jnp.issubdtype(dtype, jnp.inexact),
+            f"`u0` must hold floating or complex numbers; got dtype {dtype}",
         )
-        return jax.lax.convert_element_type(x, x.dtype)
+        require(
+            not concrete or bool(np.all(np.isfinite(np.asarray(x)))),
+            f"`u0`{jtu.keystr(path)} is not finite",
+        )
+        return jnp.asarray(x, dtype)
 
-    u0 = jtu.tree_map(leaf, u0)
+    u0 = jtu.tree_map_with_path(leaf, u0)
     require(len(jtu.tree_leaves(u0)) > 0, "`u0` holds no array")
     if isinstance(problem, AbstractEquation) and isinstance(problem.space, Grid):
         problem.space.check(u0, "u0")
-    if is_concrete(u0):
-        bad = [jtu.keystr(path) for path, x in jtu.tree_leaves_with_path(u0)
-               if not bool(jnp.all(jnp.isfinite(x)))]  # fmt: skip
-        require(not bad, f"`u0` is not finite{' at ' + bad[0] if any(bad) else ''}")
     return u0
 
 
@@ -248,12 +250,12 @@ def _tolerances(u0: PyTree, rtol, atol, plan: Plan | None):
     """Tolerances of the adaptive driver, or of the root finder of a fixed step."""
     eps = max(float(jnp.finfo(x.dtype).eps) for x in jtu.tree_leaves(u0))
     default = (1e-6, 1e-9) if eps < 1e-10 else (1e-4, 1e-6)
-    scale = 1.0 if plan is None else 1e-3
+    scale = 1.0 if plan is None else 1e-2
     rtol = default[0] * scale if rtol is None else rtol
     atol = default[1] * scale if atol is None else atol
     for name, value in (("rtol", rtol), ("atol", atol)):
         require(
-            not is_concrete(value) or bool(value >= 0),
+            not is_concrete(value) or float(value) >= 0,
             f"`{name}` must not be negative; got {value}",
         )
     return rtol, atol

@@ -11,8 +11,8 @@ _AXES = ("time", "channels", "space")
 
 
 def relative_l2(
-    prediction: Inexact[Array, "time channels *space"],
-    truth: Inexact[Array, "time channels *space"],
+    prediction: Inexact[Array, "..."],
+    truth: Inexact[Array, "..."],
     *,
     over: tuple[str, ...] = ("channels", "space"),
 ) -> Real[Array, "*rest"]:
@@ -20,7 +20,7 @@ def relative_l2(
 
     **Arguments:**
 
-    - `prediction`, `truth`: trajectories of one shape.
+    - `prediction`, `truth`: trajectories `"time channels *space"` of one shape.
     - `over`: which of `"time"`, `"channels"`, `"space"` the norms run over. The default
         gives one error per frame; `("space",)` one per frame and channel; all three one
         for the trajectory.
@@ -48,12 +48,13 @@ def relative_l2(
 
 
 def rnmse(
-    prediction: Inexact[Array, "time channels *space"],
-    truth: Inexact[Array, "time channels *space"],
+    prediction: Inexact[Array, "..."],
+    truth: Inexact[Array, "..."],
 ) -> Real[Array, ""]:
     r"""The mean over frames of $\|\hat u - u\|_2 / \|u\|_2$.
 
-    **Arguments:** `prediction`, `truth`: trajectories of one shape.
+    **Arguments:** `prediction`, `truth`: trajectories `"time channels *space"` of one
+    shape.
 
     **Returns:** one number; infinite if a frame of the truth alone is zero.
 
@@ -66,7 +67,8 @@ def _norm(u: Inexact[Array, "..."], axes: tuple[int, ...]) -> Real[Array, "..."]
     """The Euclidean norm; scaled against overflow, its gradient zero at zero."""
     size = jnp.abs(u)
     scale = jnp.max(size, axis=axes, keepdims=True, initial=0)
-    scale = lax.stop_gradient(jnp.where(scale == 0, 1, scale))
+    usable = (scale > 0) & jnp.isfinite(scale)
+    scale = lax.stop_gradient(jnp.where(usable, scale, 1))
     total = jnp.sum((size / scale) ** 2, axis=axes)
     # Zero is asked for by name: a NaN must stay one.
     root = jnp.sqrt(jnp.where(total == 0, 1, total))
@@ -76,4 +78,5 @@ def _norm(u: Inexact[Array, "..."], axes: tuple[int, ...]) -> Real[Array, "..."]
 def _ratio(error: Real[Array, "..."], size: Real[Array, "..."]) -> Real[Array, "..."]:
     """error / size, with 0 / 0 = 0 and otherwise infinity where the truth is zero."""
     ratio = error / jnp.where(size == 0, 1, size)
-    return jnp.where(size == 0, jnp.where(error == 0, 0, jnp.inf), ratio)
+    at_zero = jnp.where(error > 0, jnp.inf, error)
+    return jnp.where(size == 0, at_zero, ratio)

@@ -1,0 +1,15 @@
+"""What `data` computes: nothing; it keeps, writes and watches."""
+
+CASES = []
+
+EXEMPT = {
+    "JsonLines": "writes a file",
+    "Progress": "draws a bar",
+    "RunDirectory": "keeps a folder",
+    "StopSignal": "listens to the operating system",
+    "atomic_write": "writes a file",
+    "check_same_config": "compares configurations",
+    "Trajectory": "a record; it goes through every transformation inside `solve`",
+    "load_trajectories": "reads a file",
+    "save_trajectories": "writes a file",
+}

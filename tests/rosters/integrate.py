@@ -1,0 +1,66 @@
+"""Integration under every transformation."""
+
+import diffrax as dfx
+import jax.numpy as jnp
+import numpy as np
+
+from phix.integrate import PerStep, rollout, solve
+from phix.pde import Diffusion
+from phix.space import Grid
+from tests.rosters.case import Case
+
+
+GRID = Grid(6, (0.0, 1.0), boundary="dirichlet")
+TS = np.array([0.0, 0.03, 0.1])
+
+
+def _diffusion(**choices):
+    """u(T) as a function of the diffusivity and the initial field."""
+
+    def build(dtype):
+        def final(nu, u0):
+            trajectory = solve(Diffusion(GRID, nu=nu), u0, TS, throw=False, **choices)
+            return trajectory.us
+
+        return final, (
+            jnp.asarray(0.1, dtype),
+            jnp.sin(jnp.arange(1, 7, dtype=dtype))[None],
+        )
+
+    return build
+
+
+def _step_bound(dtype):
+    """A traced step: the masked scan."""
+
+    def final(u0):
+        step = 0.02 + 0 * u0[0]
+        return solve(
+            lambda t, u, args: -u, u0, TS, dt=step, max_steps=8, throw=False
+        ).us
+
+    return final, (jnp.ones(3, dtype),)
+
+
+def _rollout(dtype):
+    def final(state, cond):
+        return rollout(
+            lambda s, *, cond: jnp.sin(s) * cond, state, 5, cond=PerStep(cond), memory=8
+        )
+
+    return final, (jnp.ones(2, dtype), jnp.linspace(0.5, 1.5, 5, dtype=dtype))
+
+
+CASES = [
+    Case("explicit steps", _diffusion(dt=0.01), covers=("solve",)),
+    Case(
+        "implicit steps",
+        _diffusion(dt=0.02, scheme=dfx.ImplicitEuler()),
+        covers=("solve",),
+    ),
+    Case("bounded memory", _diffusion(dt=0.01, memory=40), covers=("solve",)),
+    Case("traced step", _step_bound, covers=("solve",)),
+    Case("rollout", _rollout, covers=("rollout", "PerStep")),
+]
+
+EXEMPT = {"default_scheme": "chooses a solver by type; computes nothing"}
