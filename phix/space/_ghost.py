@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 
 from phix._errors import require
 from phix._types import Array, Inexact
@@ -26,16 +27,25 @@ def extend(
         n > width,
         f"an axis with {n} nodes is too short for {width} ghost nodes on each side",
     )
-    inwards = jnp.moveaxis(u, axis, 0)
-    rim = (1, *inwards.shape[1:])
-    left, right = (_on_rim(value, axis, rim, u) for value in values)
-    arguments = (width, vertex, spacing, constant_open_ends)
+    rims = [_on_rim(value, axis, u) for value in values]
     if sides[0].paired:
-        before, after = _glued(inwards, width, sides[0])
+        before, after = _glued(u, axis, width, sides[0])
     else:
-        before = _side(inwards, sides[0], left, *arguments)[::-1]
-        after = _side(inwards[::-1], sides[1], right, *arguments)
-    return jnp.moveaxis(jnp.concatenate([before, inwards, after]), 0, axis)
+        before, after = (
+            _side(
+                u,
+                axis,
+                width,
+                side,
+                value,
+                right=right,
+                vertex=vertex,
+                spacing=spacing,
+                constant_open_ends=constant_open_ends,
+            )
+            for side, value, right in zip(sides, rims, (False, True), strict=True)
+        )
+    return lax.concatenate([before, u, after], axis)
 
 
 def face_values(values: Any, ndim: int) -> tuple[tuple[Any, Any], ...]:
@@ -64,7 +74,7 @@ def lengthen(value: Any, axis: int) -> Any:
     return jnp.pad(jnp.asarray(value), widths, mode="edge")
 
 
-def _on_rim(value: Any, axis: int, rim: tuple[int, ...], u: Array) -> Array:
+def _on_rim(value: Any, axis: int, u: Array) -> Array:
     """A boundary value as an array that spans one layer of ghost nodes."""
     value = jnp.asarray(value, u.dtype)
     fits = value.ndim in (0, u.ndim) and all(
@@ -76,39 +86,56 @@ def _on_rim(value: Any, axis: int, rim: tuple[int, ...], u: Array) -> Array:
         "boundary values must be numbers, or arrays shaped as the field with size 1 "
         f"along their own axis; got shape {value.shape} for a field of {u.shape}",
     )
-    value = jnp.moveaxis(value, axis, 0) if value.ndim else value
-    return jnp.broadcast_to(value, rim)
+    return jnp.broadcast_to(value, (*u.shape[:axis], 1, *u.shape[axis + 1 :]))
 
 
-def _glued(u: Array, width: int, boundary: Boundary) -> tuple[Array, Array]:
-    before, after = u[-width:], u[:width]
+def _glued(u: Array, axis: int, width: int, boundary: Boundary) -> tuple[Array, Array]:
+    n = u.shape[axis]
+    before = lax.slice_in_dim(u, n - width, n, axis=axis)
+    after = lax.slice_in_dim(u, 0, width, axis=axis)
     if boundary.kind == "antiperiodic":
         return -before, -after
     if boundary.kind == "twisted":
         shift = jnp.asarray(boundary.shift, u.dtype)
-        shift = shift.reshape(-1, *(1,) * (u.ndim - 2))
+        shift = shift.reshape(-1, *(1,) * (u.ndim - 1))
         return before - shift, after + shift
     return before, after
 
 
 def _side(
     u: Array,
+    axis: int,
+    width: int,
     boundary: Boundary,
     value: Array,
-    width: int,
+    *,
+    right: bool,
     vertex: bool,
     spacing: float,
     constant_open_ends: bool,
 ) -> Array:
-    """Ghost nodes of one side, nearest first; `u` is ordered from that side inwards."""
+    """The ghost nodes of one side, in the order in which they stand."""
+
+    def mirrored(start: int, count: int) -> Array:
+        # `count` nodes reflected outwards, the first `start` nodes left out.
+        n = u.shape[axis]
+        low = n - start - count if right else start
+        return jnp.flip(lax.slice_in_dim(u, low, low + count, axis=axis), axis)
+
     number = jnp.arange(1, width + 1, dtype=jnp.finfo(u.dtype).dtype)
-    number = number.reshape(-1, *(1,) * (u.ndim - 1))
+    number = number if right else number[::-1]
+    number = number.reshape(-1, *(1,) * (u.ndim - axis - 1))
+    if boundary.kind == "dirichlet" and vertex and width == 1:
+        return value
     if boundary.kind == "dirichlet" and vertex:
-        return jnp.concatenate([value, 2 * value - u[: width - 1]])
+        beyond = 2 * value - mirrored(0, width - 1)
+        return lax.concatenate([value, beyond] if right else [beyond, value], axis)
     if boundary.kind == "dirichlet":
-        return 2 * value - u[:width]
+        return 2 * value - mirrored(0, width)
     if boundary.kind == "neumann" and vertex:
-        return u[1 : width + 1] + 2 * number * spacing * value
+        return mirrored(1, width) + 2 * number * spacing * value
     if boundary.kind == "neumann":
-        return u[:width] + (2 * number - 1) * spacing * value
-    return u[:1] + number * (0 if constant_open_ends else 1) * (u[:1] - u[1:2])
+        return mirrored(0, width) + (2 * number - 1) * spacing * value
+    end = mirrored(0, 1)
+    slope = jnp.zeros_like(end) if constant_open_ends else end - mirrored(1, 1)
+    return end + number * slope
