@@ -100,8 +100,11 @@ def _step_weight(f, carry, x):
     stored = {*jaxpr.constvars, *jaxpr.invars[carries:]}
     kept = {v for v in jaxpr.outvars if isinstance(v, Var)} - stored
     state = sum(leaf.nbytes for leaf in jtu.tree_leaves(moving[0]))
-    needed = sum(v.aval.size * v.aval.dtype.itemsize for v in kept)
-    return max(1.0, needed / max(state, 1))
+    return max(1.0, sum(_bytes(v.aval) for v in kept) / max(state, 1))
+
+
+def _bytes(aval: Any) -> int:
+    return aval.size * aval.dtype.itemsize
 
 
 def _plan(steps, memory, weight):
