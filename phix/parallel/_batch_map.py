@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -25,7 +25,7 @@ def batch_map(
     fn: Callable,
     mesh: Mesh | None = None,
     *,
-    partition: Literal["shard", "auto"] = "shard",
+    partition: str = "shard",
 ) -> Callable:
     """`vmap` over the devices of a mesh: each maps `fn` over its part of the batch.
 
@@ -57,7 +57,7 @@ def batch_map(
     """
     require(
         partition in _PARTITIONS,
-        f"partition: got {partition!r}{nearest(str(partition), _PARTITIONS)}.",
+        f"partition: got {partition!r}{nearest(partition, _PARTITIONS)}.",
     )
     mapped = eqx.filter_vmap(fn)
     if mesh is None:

@@ -57,6 +57,7 @@ class Checkpoints:
         self.config = dict(config or {})
         self.every, self.keep_last, self.keep_best = every, keep_last, keep_best
         self._manager: ocp.CheckpointManager | None = None
+        self._writing = False
 
     @property
     def latest_step(self) -> int | None:
@@ -88,12 +89,13 @@ class Checkpoints:
 
         `value` is that of `keep_best`, where it has just been evaluated.
         """
-        manager = self._open()
+        manager = self._open(writing=True)
         if step in manager.all_steps():
             return
         parts = {
             name: ocp.args.StandardSave(_named_arrays(part))
             for name, part in _parts(state, ema).items()
+            if _abstract(part)  # plain gradient descent remembers nothing
         }
         manager.save(
             step,
@@ -160,6 +162,7 @@ class Checkpoints:
         if self._manager is not None:
             self._manager.close()
             self._manager = None
+        self._writing = False
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -167,7 +170,10 @@ class Checkpoints:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _open(self) -> ocp.CheckpointManager:
+    def _open(self, *, writing: bool = False) -> ocp.CheckpointManager:
+        if writing and not self._writing:
+            self.close()
+            self._writing = True
         if self._manager is None:
             self._manager = ocp.CheckpointManager(
                 self.directory, options=self._options()
@@ -185,7 +191,8 @@ class Checkpoints:
         return ocp.CheckpointManagerOptions(
             preservation_policy=managers.AnyPreservationPolicy(policies),
             enable_async_checkpointing=True,
-            cleanup_tmp_directories=jax.process_count() == 1,
+            # Who only reads must not sweep away what a running fit is writing.
+            cleanup_tmp_directories=self._writing and jax.process_count() == 1,
             **best,
         )
 
@@ -216,9 +223,10 @@ class Checkpoints:
         _check_arrays(saved["arrays"], wanted["arrays"], self.directory)
 
     def _arrays(self, step: int, templates: dict[str, PyTree]) -> dict[str, dict]:
-        args = {n: _abstract(part) for n, part in templates.items()}
-        args = {n: ocp.args.StandardRestore(part) for n, part in args.items()}
-        return dict(self._open().restore(step, args=ocp.args.Composite(**args)))
+        wanted = {name: _abstract(part) for name, part in templates.items()}
+        args = {n: ocp.args.StandardRestore(part) for n, part in wanted.items() if part}
+        restored = self._open().restore(step, args=ocp.args.Composite(**args))
+        return {name: restored[name] if name in args else {} for name in wanted}
 
 
 def _parts(state: PyTree, ema: PyTree) -> dict[str, PyTree]:

@@ -1,7 +1,7 @@
 """From the loss of one sample to the objective of a batch, and its gradient."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -66,7 +66,7 @@ def per_sample(loss: Callable) -> PerSample:
     return PerSample(loss)
 
 
-def check_scalars(value: Array, metrics: Metrics) -> None:
+def check_scalars(value: Any, metrics: Any) -> None:
     """Refuses losses and metrics that are not scalars."""
     require(
         isinstance(metrics, dict),

@@ -1,0 +1,81 @@
+"""Fits on eight host devices and on one; prints what the test compares, as JSON."""
+
+import json
+import re
+
+import jax
+
+
+jax.config.update("jax_num_cpu_devices", 8)
+
+import jax.numpy as jnp  # noqa: E402
+import jax.random as jr  # noqa: E402
+import optax  # noqa: E402
+
+from phix.parallel import make_mesh  # noqa: E402
+from phix.train import fit, gradient_update, lower_updates, per_sample  # noqa: E402
+from tests.train.problems import START, loss, noisy_loss, source  # noqa: E402
+
+
+KEY = jr.key(0)
+MESH = make_mesh()
+
+
+def whole_batch(model, batch, *, step, key):
+    """Couples the samples: the variance of the errors over the batch."""
+    x, y = batch.samples
+    error = x @ model["w"] - y
+    weight = batch.weight / jnp.sum(batch.weight)
+    mean = jnp.sum(weight * error)
+    return jnp.sum(weight * (error - mean) ** 2), {"mean": mean}
+
+
+def mean_of_parts(model, batch, *, step, key):
+    """The usual mistake: equal weights for parts of unequal weight."""
+    parts = jax.tree.map(lambda x: x.reshape(8, -1, *x.shape[1:]), batch.pad(8))
+    objective = per_sample(loss)
+
+    def one(part):
+        value, (weight, _) = objective.sums(model, part, step=step, key=key)
+        return value / jnp.maximum(weight, 1.0)
+
+    return jnp.mean(jax.vmap(one)(parts)), {}
+
+
+NOISY = gradient_update(per_sample(noisy_loss), optax.sgd(0.1))
+PLAIN = gradient_update(per_sample(loss), optax.sgd(0.1))
+WHOLE = gradient_update(whole_batch, optax.sgd(0.1))
+MISTAKE = gradient_update(mean_of_parts, optax.sgd(0.1))
+DATA = source(
+    10
+)  # ten samples for eight devices, the last batch of an epoch partly void
+
+
+def difference(update, other=None, mesh=MESH):
+    """Largest change of a weight, an average or a metric in each of five updates."""
+    kwargs = {"steps": 5, "key": KEY, "ema": 0.9, "log_every": 1, "progress": False}
+    one = fit(START, update, DATA, **kwargs)
+    many = fit(START, other or update, DATA, mesh=mesh, **kwargs)
+    pairs = [(one.model["w"], many.model["w"]), (one.ema["w"], many.ema["w"])]
+    pairs += [(one.curve(n)[1], many.curve(n)[1]) for n in ("loss", "grad_norm")]
+    return max(float(abs(a - b).max()) for a, b in pairs)
+
+
+def collectives(update):
+    lowered = lower_updates(START, update, DATA, key=KEY, mesh=MESH, ema=0.9)
+    return re.findall(
+        r" (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)"
+        r"(?:-start)?\(",
+        lowered.compile().as_text(),
+    )
+
+
+if __name__ == "__main__":
+    found = {
+        "devices": len(jax.devices()),
+        "per_sample": difference(NOISY),
+        "whole_batch": difference(WHOLE),
+        "mistake": difference(PLAIN, MISTAKE, mesh=None),
+        "collectives": collectives(NOISY),
+    }
+    print(json.dumps(found))
