@@ -48,7 +48,8 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	&& touch $@ && echo "install: $$(( $$(date +%s) - start )) s"
 
 $(BIN)/python:
-	@if command -v uv >/dev/null; then uv venv --quiet --python '>=3.11' $(VENV); \
+	@start=$$(date +%s); \
+	if command -v uv >/dev/null; then uv venv --quiet --python '>=3.11' $(VENV); \
 	elif [ -z '$(PYTHON)' ]; then \
 		echo 'phix needs Python >= 3.11 on PATH (tried python3 and python3.11-3.14), or uv' >&2; \
 		exit 1; \
@@ -56,4 +57,4 @@ $(BIN)/python:
 		$(PYTHON) -m venv $(VENV) \
 		&& $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' \
 		|| { rm -rf $(VENV); echo '$(PYTHON) cannot make a venv: install python3-venv, or uv' >&2; exit 1; }; \
-	fi
+	fi && echo "venv: $$(( $$(date +%s) - start )) s"
