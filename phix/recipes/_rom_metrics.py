@@ -29,29 +29,33 @@ class Prediction(eqx.Module):
 
     - `fields`: "trajectories time channels *space"; NaN where it makes no prediction.
     - `reconstruction`: error of the frames it was shown, or NaN where it has no latent.
+    - `latents`: "trajectories time latent", or `None`.
     """
 
     fields: jax.Array
     reconstruction: jax.Array
+    latents: jax.Array | None = None
 
 
 def predict(recipe: PhiROMRecipe, case: Case, model: rom.ReducedModel) -> dict:
     """The predictions of Φ-ROM and of every baseline, by name."""
-    predictions = {"Φ-ROM": predict_rom(recipe, case, model)}
+    horizon = recipe.split.horizon
+    shown = case.test.us[:, : horizon : max(horizon // _RECONSTRUCTED, 1)]
+    found = invert_frames(model, case, shown)
+    flagship = predict_rom(recipe, case, model, found.latent[:, 0], found.error)
+    predictions = {"Φ-ROM": flagship}
     for rank in recipe.pod_ranks:
         linear = rom.pod_galerkin(
             case.equation, case.train.us, rank, (recipe.equation.parameter,)
         )
+        latents = jax.vmap(jax.vmap(linear.decoder.project))(case.test.us)
+        fields = _decode(linear, latents, case)
+        floor = jax.vmap(relative_l2)(fields, case.test.us)[:, :horizon]
         predictions[f"POD-Galerkin, rank {rank}"] = predict_rom(
-            recipe, case, linear, case.scheme
+            recipe, case, linear, latents[:, 0], floor, case.scheme
         )
-        floor = invert_frames(linear, case, case.test.us)
-        fields = jax.vmap(
-            lambda a, m=linear: rom.decode_frames(m, a, case.equation.space)
-        )(floor.latent)
-        seen = floor.error[:, : recipe.split.horizon]
         predictions[f"POD projection, rank {rank}"] = Prediction(
-            fields, jnp.mean(seen, axis=1)
+            fields, jnp.mean(floor, axis=1)
         )
     predictions["last frame, frozen"] = continue_last(recipe, case, slid=False)
     predictions["last frame, slid"] = continue_last(recipe, case, slid=True)
@@ -59,16 +63,15 @@ def predict(recipe: PhiROMRecipe, case: Case, model: rom.ReducedModel) -> dict:
 
 
 def invert_frames(model: rom.ReducedModel, case: Case, us: jax.Array) -> rom.Inversion:
-    """Inverts frames "trajectories time channels *space" in one jitted call."""
+    """Inverts frames "trajectories frames channels *space" in one jitted call."""
     points = case.equation.space.points.astype(us.dtype)
     flat = us.reshape(*us.shape[:3], -1)
     accept = acceptance(model, case)
-    restarts = 0 if isinstance(model.decoder, rom.LinearDecoder) else 8
 
     @eqx.filter_jit
     def run(model, flat):
         one = lambda u: rom.invert(  # noqa: E731
-            model, points, u, accept=accept, max_restarts=restarts
+            model, points, u, accept=accept
         )
         return jax.vmap(jax.vmap(one))(flat)
 
@@ -79,8 +82,8 @@ def acceptance(model: rom.ReducedModel, case: Case) -> float:
     """The error below which an inversion needs no restart: twice the median error of
     the training snapshots, the model's own measure of a good fit."""
     every = -(-case.train.us.shape[1] // model.latents.shape[1])
-    decode = jax.vmap(lambda a: rom.decode_frames(model, a, case.equation.space))
-    errors = jax.vmap(relative_l2)(decode(model.latents), case.train.us[:, ::every])
+    us = case.train.us[:, ::every]
+    errors = jax.vmap(relative_l2)(_decode(model, model.latents, case), us)
     return 2 * float(jnp.median(errors))
 
 
@@ -88,34 +91,33 @@ def predict_rom(
     recipe: PhiROMRecipe,
     case: Case,
     model: rom.ReducedModel,
+    starts: jax.Array,
+    errors: jax.Array,
     scheme: dfx.AbstractSolver | None = None,
 ) -> Prediction:
-    """Inverts the first frame of every test trajectory and forecasts all frames."""
-    stride = max(recipe.split.horizon // _RECONSTRUCTED, 1)
-    seen = case.test.us[:, : recipe.split.horizon : stride]
-    reconstruction = jnp.mean(invert_frames(model, case, seen).error, axis=1)
-    fields = latent_forecast(recipe, case, model, scheme).fields
-    return Prediction(fields, reconstruction)
-
-
-def latent_forecast(
-    recipe: PhiROMRecipe,
-    case: Case,
-    model: rom.ReducedModel,
-    scheme: dfx.AbstractSolver | None = None,
-) -> rom.Forecast:
-    """Forecasts of all test trajectories from their first frames, with latents."""
-    first = case.test.us[:, :1]
-    inversion = invert_frames(model, case, first)
-    cond = case.test.params[recipe.equation.parameter][:, None].astype(first.dtype)
+    """Forecasts all frames of every test trajectory from the latent of its first one;
+    `errors` are those of the inverted frames."""
     ts, grid = np.asarray(case.test.ts[0]), case.equation.space
+    cond = case.test.params[recipe.equation.parameter][:, None]
 
-    def one(latent, cond):
-        return rom.forecast(
-            model, latent, ts, grid, cond=cond, scheme=scheme, throw=False
-        )
+    @eqx.filter_jit
+    def run(model, starts, cond):
+        def one(latent, cond):
+            return rom.forecast(
+                model, latent, ts, grid, cond=cond, scheme=scheme, throw=False
+            )
 
-    return jax.vmap(one)(inversion.latent[:, 0], cond)
+        return jax.vmap(one)(starts, cond)
+
+    made = run(model, starts, cond.astype(starts.dtype))
+    return Prediction(made.fields, jnp.mean(errors, axis=1), made.latents)
+
+
+@eqx.filter_jit
+def _decode(model: rom.ReducedModel, latents: jax.Array, case: Case) -> jax.Array:
+    """The fields of "trajectories frames latent" on the grid."""
+    one = lambda a: rom.decode_frames(model, a, case.equation.space)  # noqa: E731
+    return jax.vmap(one)(latents)
 
 
 def mean_error(case: Case, prediction: Prediction) -> float:
@@ -176,11 +178,15 @@ def costs(
     points, flat = grid.points.astype(field.dtype), field.reshape(field.shape[0], -1)
     cond = case.test.params[recipe.equation.parameter][0][None].astype(field.dtype)
     sensors = random_sensors(grid, recipe.num_sensors, key=jr.key(recipe.seed))
-    latent = rom.invert(model, points, flat).latent
+    accept = acceptance(model, case)
+
+    def inverting(u):
+        return rom.invert(model, points, u, accept=accept)
 
     def forecasting(where):
         return lambda a, c: rom.forecast(model, a, ts, where, cond=c, throw=False)
 
+    latent = inverting(flat).latent
     table = {
         "inversion of one frame": _seconds(
             lambda u: rom.invert(model, points, u), flat
@@ -203,19 +209,33 @@ def costs(
 
 
 def coarsest_grid(recipe: PhiROMRecipe, case: Case, error: float) -> tuple[int, float]:
-    """The fewest vertices on which the solver, interpolated, is as good as `error`."""
+    """The fewest vertices (by sixteens) on which the solver is as good as `error`.
+
+    Its fields are interpolated to the points of the fine grid. Found by bisection, the
+    error falling with the number of vertices.
+    """
+    fine = recipe.equation.num_points
+    too_few, enough, reached = 16, fine, 0.0
+    while enough - too_few > 16:
+        size = (too_few + enough) // 32 * 16
+        found = _coarse_error(recipe, case, size)
+        if found <= error:
+            enough, reached = size, found
+        else:
+            too_few = size
+    return enough, reached
+
+
+def _coarse_error(recipe: PhiROMRecipe, case: Case, size: int) -> float:
+    grid = recipe.equation.build(size)[0].space
     points = case.equation.space.points.astype(case.test.us.dtype)
-    values = case.test.params[recipe.equation.parameter]
-    best = recipe.equation.num_points, 0.0
-    for size in range(best[0] - 16, 16, -16):
-        grid = recipe.equation.build(size)[0].space
-        us = jax.vmap(_solver(recipe, size))(values)
-        us = jax.vmap(jax.vmap(lambda u, g=grid: g.evaluate(u, points)))(us)
-        found = float(jnp.mean(jax.vmap(relative_l2)(us, case.test.us)))
-        if not found <= error:
-            break
-        best = size, found
-    return best
+
+    def one(value):
+        us = _solver(recipe, size)(value)
+        return jax.vmap(lambda u: grid.evaluate(u, points))(us)
+
+    us = jax.jit(jax.vmap(one))(case.test.params[recipe.equation.parameter])
+    return float(jnp.mean(jax.vmap(relative_l2)(us, case.test.us)))
 
 
 def _solver(recipe: PhiROMRecipe, num_points: int) -> Callable:

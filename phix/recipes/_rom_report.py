@@ -6,10 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from phix import rom
 from phix.metrics import relative_l2
 from phix.recipes._rom_data import Case
-from phix.recipes._rom_metrics import Prediction, latent_forecast
+from phix.recipes._rom_metrics import Prediction
 from phix.recipes.phi_rom import PhiROMRecipe
 
 
@@ -141,7 +140,6 @@ def verdict(recipe: PhiROMRecipe, numbers: dict[str, Any]) -> str:
 def draw(
     recipe: PhiROMRecipe,
     case: Case,
-    model: rom.ReducedModel,
     predictions: dict[str, Prediction],
     folder: Path,
 ) -> None:
@@ -163,10 +161,12 @@ def draw(
     for method, prediction in predictions.items():
         error = jax.vmap(relative_l2)(prediction.fields, case.test.us)
         curves[method] = np.asarray(error[: -case.num_outside]).mean(axis=0)
-    figure = plot.error_over_time(ts, curves, horizon=horizon, title="interpolated")
+    figure = plot.error_over_time(
+        ts, curves, horizon=horizon, title="mean over the interpolated parameters"
+    )
     plot.save_figure(figure, folder / "error_over_time.png")
 
-    latents = np.asarray(latent_forecast(recipe, case, model).latents)
+    latents = np.asarray(predictions["Φ-ROM"].latents)
     name = recipe.equation.parameter
     values = np.asarray(case.test.params[name])
     figure = plot.latent_trajectories(

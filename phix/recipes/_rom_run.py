@@ -129,7 +129,7 @@ def assess(
         "cost": metrics.costs(recipe, case, model, metrics.mean_error(case, flagship)),
         "seconds": seconds | {"evaluate": time.perf_counter() - start},
     }
-    report.draw(recipe, case, model, predictions, folder.figures)
+    report.draw(recipe, case, predictions, folder.figures)
     folder.write_metrics(numbers)
     folder.write_report(report.markdown(recipe, case, numbers))
     print(report.summary(recipe, numbers, folder.path))
