@@ -141,7 +141,7 @@ def _kept(steps, counts, weight):
     if not counts:
         return weight * (steps - 1)
     inner = _kept(steps // counts[0], counts[1:], weight)
-    return counts[0] + max(inner, weight * (steps % counts[0] - 1))
+    return counts[0] + max(inner, steps % counts[0])
 
 
 def _nested(f, init, xs, steps, counts):
@@ -160,5 +160,7 @@ def _nested(f, init, xs, steps, counts):
     if count * size == steps:
         return carry, ys
     tail = jtu.tree_map(lambda leaf: leaf[count * size :], xs)
-    carry, last = lax.scan(f, carry, tail, length=steps - count * size)
+    # Fewer steps than segments: kept one by one they cost no more memory than these.
+    step = jax.checkpoint(f, prevent_cse=False)
+    carry, last = lax.scan(step, carry, tail, length=steps - count * size)
     return carry, jtu.tree_map(lambda y, z: jnp.concatenate([y, z]), ys, last)

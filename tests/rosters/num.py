@@ -1,0 +1,97 @@
+"""Roster of `phix.num`."""
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from phix.num import (
+    at_minimum,
+    checkpointed_scan,
+    damped_lstsq,
+    divergence,
+    gradient,
+    laplacian,
+    least_squares,
+    minimise,
+    norm,
+)
+from tests.rosters.case import Case
+
+
+EXEMPT: dict[str, str] = {}
+
+TIMES = np.linspace(0.0, 1.0, 8)
+
+
+def _lstsq(dtype):
+    rng = np.random.default_rng(0)
+    J, b = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+    return (
+        lambda J, b, damping: damped_lstsq(J, b, damping=damping),
+        (jnp.asarray(J, dtype), jnp.asarray(b, dtype), jnp.asarray(0.1, dtype)),
+    )
+
+
+def _least_squares(dtype):
+    def decay(x, data):
+        return x[0] * jnp.exp(-x[1] * jnp.asarray(TIMES, dtype)) - data
+
+    def fn(data):
+        found = least_squares(decay, jnp.ones(2, dtype), args=data, rtol=1e-14)
+        return found.x, found.residual_norm
+
+    data = 2 * np.exp(-3 * TIMES) + 0.1 * np.cos(9 * TIMES)
+    return fn, (jnp.asarray(data, dtype),)
+
+
+def _minimise(dtype):
+    # The value alone: the minimiser is known to half the digits only.
+    def fn(centre):
+        def bowl(x, centre):
+            return jnp.sum((x - centre) ** 2) + jnp.sum(centre**2)
+
+        found = minimise(
+            bowl, jnp.zeros(2, dtype), args=centre, optimiser=optax.sgd(0.3), rtol=0.0
+        )
+        return found.value
+
+    return fn, (jnp.asarray([1.0, -2.0], dtype),)
+
+
+def _at_minimum(dtype):
+    def fn(a):
+        return at_minimum(lambda x: jnp.sum((x - a**2) ** 2), a**2)
+
+    return fn, (jnp.asarray([1.0, 2.0], dtype),)
+
+
+def _scan(dtype):
+    def fn(rate, u0, forcing):
+        def step(u, force):
+            u = u + rate * jnp.sin(jnp.roll(u, 1)) + force
+            return u, u[0]
+
+        return checkpointed_scan(step, u0, forcing, memory=7)
+
+    u0, forcing = jnp.arange(1.0, 4.0), jnp.linspace(0.0, 0.1, 13)
+    return fn, tuple(jnp.asarray(a, dtype) for a in (0.2, u0, forcing))
+
+
+def _operators(dtype):
+    def fn(x, rate):
+        def u(x):
+            return jnp.stack([jnp.sin(rate * x[0]) * x[1], x[0] * x[1] ** 2])
+
+        return gradient(u)(x), divergence(u)(x), laplacian(u)(x), norm(u(x))
+
+    return fn, (jnp.asarray([0.3, -0.7], dtype), jnp.asarray(2.0, dtype))
+
+
+CASES = [
+    Case("damped_lstsq", _lstsq, ("damped_lstsq",)),
+    Case("least_squares", _least_squares, ("least_squares", "LeastSquaresSolution")),
+    Case("minimise", _minimise, ("minimise", "MinimiseSolution")),
+    Case("at_minimum", _at_minimum, ("at_minimum",)),
+    Case("checkpointed_scan", _scan, ("checkpointed_scan",)),
+    Case("operators", _operators, ("gradient", "divergence", "laplacian", "norm")),
+]
