@@ -64,7 +64,7 @@ def error_over_time(
     if log:
         axes.set_yscale("log")
     axes.set_xlim(float(np.min(t)), float(np.max(t)))
-    _mark_horizon(axes, horizon, named=True)
+    _mark_horizon(axes, horizon)
     axes.set_xlabel("t (non-dimensional)")
     axes.set_ylabel(label)
     axes.set_title(title)
@@ -119,32 +119,23 @@ def latent_trajectories(
         for curve, value in zip(latents[:, :, index], values, strict=True):
             axes.plot(t, curve, color=colours.to_rgba(value), linewidth=1.3)
         axes.set_xlim(float(np.min(t)), float(np.max(t)))
-        _mark_horizon(axes, horizon, named=index == 0)
+        _mark_horizon(axes, horizon)
         axes.set_ylabel(f"α$_{{{index + 1}}}$")
         if index + columns >= size:
             axes.set_xlabel("t (non-dimensional)")
             axes.tick_params(labelbottom=True)
         tidy(axes)
+    if horizon is not None:
+        panels[0].legend(frameon=False, fontsize="small")
     fig.colorbar(colours, ax=list(panels), label=label)
     fig.suptitle(title)
     return fig
 
 
-def _mark_horizon(axes: Axes, horizon: float | None, *, named: bool) -> None:
-    """A line at the horizon, a shade beyond it, and a word beside it if `named`."""
+def _mark_horizon(axes: Axes, horizon: float | None) -> None:
+    """A line at the horizon, which the legend names, and a shade beyond it."""
     if horizon is None:
         return
     end = axes.get_xlim()[1]
-    axes.axvline(horizon, color="0.35", linestyle="--", linewidth=1.0)
+    axes.axvline(horizon, color="0.35", linestyle="--", linewidth=1.0, label=HORIZON)
     axes.axvspan(horizon, max(end, horizon), color="0.93", zorder=-1)
-    if named:
-        axes.annotate(
-            HORIZON,
-            (horizon, 0.97),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            xytext=(4, 0),
-            va="top",
-            color="0.35",
-            fontsize="small",
-        )

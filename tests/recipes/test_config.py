@@ -3,6 +3,7 @@ import math
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -11,6 +12,7 @@ from phix.recipes import ConfigError, load_config, override, parse_config, to_to
 from tests.recipes.toy import Fourier, Sine, ToyRecipe, Training
 
 
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.toml"))
 FULL = """
 recipe = "toy"
 seed = 3
@@ -78,6 +80,12 @@ def test_bad_keys_and_values_are_named(tmp_path, text, words):
     path.write_text('recipe = "toy"\n' + text)
     with pytest.raises(ConfigError, match=r"bad\.toml: .*" + words):
         load_config(path)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_of_the_house_can_be_read_and_written(path):
+    recipe = load_config(path)
+    assert parse_config(to_toml(recipe)) == recipe
 
 
 def test_bad_recipes_and_files_are_named(tmp_path):
