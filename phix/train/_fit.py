@@ -156,7 +156,14 @@ def _drive(run: Run, pace: "_Pace", progress: bool) -> None:
             bar.update(run.step, run.shown)
             if stop.signal is not None and run.going:
                 run.save()
+                bar.message(_farewell(run, stop.signal.name))
                 raise Stopped(stop.signal, run.fit_result())
+
+
+def _farewell(run: Run, signal: str) -> str:
+    saved = run.checkpoint
+    where = "not saved" if saved is None else f"saved in {saved.directory}"
+    return f"{signal}: stopped after update {run.step} of {run.steps}; {where}."
 
 
 class _Pace:

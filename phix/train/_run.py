@@ -134,6 +134,11 @@ class Run:
             self.step, state, ema = checkpoint.restore(
                 self.state(), self.ema_model(), key=self.key
             )
+            require(
+                self.step <= self.steps,
+                f"steps: got {self.steps}, but the checkpoint in "
+                f"{checkpoint.directory} is of update {self.step}.",
+            )
             arrays = (eqx.filter(state, eqx.is_array), eqx.filter(ema, eqx.is_array))
             self.carry = Carry(*own_copy(arrays))
         if self.log is not None:

@@ -13,7 +13,13 @@ import jax.random as jr  # noqa: E402
 import optax  # noqa: E402
 
 from phix.parallel import make_mesh  # noqa: E402
-from phix.train import fit, gradient_update, lower_updates, per_sample  # noqa: E402
+from phix.train import (  # noqa: E402
+    Batch,
+    fit,
+    gradient_update,
+    lower_updates,
+    per_sample,
+)
 from tests.train.problems import START, loss, noisy_loss, source  # noqa: E402
 
 
@@ -61,6 +67,24 @@ def difference(update, other=None, mesh=MESH):
     return max(float(abs(a - b).max()) for a, b in pairs)
 
 
+def difference_of_pmap():
+    """The same update, given parts of a batch by hand, under `jax.pmap`."""
+    batch = DATA.draw(0, key=KEY)
+    state = NOISY.init({"w": START["w"]})
+
+    def weights(batch):
+        return NOISY(state, batch, step=0, key=KEY)[0].model["w"]
+
+    def on_part(arrays):
+        return weights(Batch(*arrays, axis="batch"))
+
+    whole = batch.pad(8)
+    arrays = (whole.samples, whole.weight, whole.position)
+    parts = jax.tree.map(lambda x: x.reshape(8, -1, *x.shape[1:]), arrays)
+    many = jax.pmap(on_part, axis_name="batch")(parts)
+    return float(abs(many - weights(batch)).max())
+
+
 def collectives(update):
     lowered = lower_updates(START, update, DATA, key=KEY, mesh=MESH, ema=0.9)
     return re.findall(
@@ -75,6 +99,7 @@ if __name__ == "__main__":
         "devices": len(jax.devices()),
         "per_sample": difference(NOISY),
         "whole_batch": difference(WHOLE),
+        "pmap": difference_of_pmap(),
         "mistake": difference(PLAIN, MISTAKE, mesh=None),
         "collectives": collectives(NOISY),
     }

@@ -145,6 +145,8 @@ def test_checkpoint_of_another_run_is_refused(tmp_path):
         run(tmp_path, 9, key=jr.key(1))
     with pytest.raises(ValueError, match="arrays.ema was .* is not set"):
         run(tmp_path, 9, ema=None)
+    with pytest.raises(ValueError, match="steps: got 4, but .* of update 5"):
+        run(tmp_path, 4)
     sgd = gradient_update(per_sample(loss), optax.sgd(0.1))
     with pytest.raises(ValueError, match="arrays.memory"):
         run(tmp_path, 9, update=sgd)

@@ -19,7 +19,7 @@ def check_small(difference):
     assert difference < 5 * 1e-6
 
 
-@pytest.mark.parametrize("case", ["per_sample", "whole_batch"])
+@pytest.mark.parametrize("case", ["per_sample", "whole_batch", "pmap"])
 def test_eight_devices_equal_one(found, case):
     assert found["devices"] == 8
     check_small(found[case])

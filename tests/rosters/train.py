@@ -1,0 +1,68 @@
+import jax.numpy as jnp
+import jax.random as jr
+import optax
+
+from phix.train import ArraySource, Batch, gradient_update, per_sample
+from tests.rosters.case import Case
+
+
+def _loss(model, sample, *, step, key):
+    x, y = sample
+    error = jnp.tanh(jnp.dot(model, x)) - y
+    kick = jr.normal(key, (), jnp.float32).astype(model.dtype)
+    return error**2 + kick * model[0] / (1 + step), {"cubed": error**3}
+
+
+def _data(dtype):
+    x = jr.normal(jr.key(0), (4, 3), dtype)
+    y = jr.normal(jr.key(1), (4,), dtype)
+    weight = jnp.array([1.0, 0.5, 0.0, 2.0], dtype)
+    return jnp.array([0.5, -0.2, 0.3], dtype), x, y, weight
+
+
+def _objective(dtype):
+    def fn(model, x, y, weight):
+        batch = Batch((x, y), weight, jnp.arange(4, dtype=jnp.int32)).pad(3)
+        return per_sample(_loss)(model, batch, step=1, key=jr.key(2))
+
+    return fn, _data(dtype)
+
+
+def _update(dtype):
+    update = gradient_update(per_sample(_loss), optax.sgd(0.1, momentum=0.9))
+
+    def fn(model, x, y, weight):
+        batch = Batch((x, y), weight, jnp.arange(4, dtype=jnp.int32))
+        state, _ = update(update.init(model), batch, step=0, key=jr.key(2))
+        return update(state, batch, step=1, key=jr.key(3))
+
+    return fn, _data(dtype)
+
+
+def _source(dtype):
+    def fn(x, weight):
+        batch = ArraySource(x, 3, weight=weight).draw(1, key=jr.key(0))
+        return batch.samples, batch.weight
+
+    _, x, _, weight = _data(dtype)
+    return fn, (x, weight)
+
+
+CASES = [
+    Case("per_sample", _objective, ("per_sample", "PerSample", "Batch")),
+    Case(
+        "gradient_update",
+        _update,
+        ("gradient_update", "GradientUpdate", "UpdateState"),
+    ),
+    Case("array source", _source, ("ArraySource",)),
+]
+EXEMPT = {
+    "AbstractSource": "abstract; its final class is in the roster",
+    "AbstractUpdate": "abstract; its final class is in the roster",
+    "Checkpoints": "keeps files of arrays",
+    "FitResult": "a record of what fit did",
+    "Stopped": "an exit, not a computation",
+    "fit": "a loop on the host around a compiled program: it logs, saves and stops",
+    "lower_updates": "gives a program, not arrays",
+}
