@@ -13,7 +13,7 @@ import numpy as np
 from phix._errors import require
 from phix._types import PyTree
 from phix.data._trajectory import Trajectory
-from phix.space import Grid
+from phix.space import AbstractSpace, Grid
 
 
 _FORMAT = "phix trajectories"
@@ -46,7 +46,7 @@ def save_trajectories(
         description = json.dumps(dict(attributes or {}), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"`attributes` must be what JSON knows: {error}") from None
-    space = "null" if trajectory.space is None else json.dumps(_describe(trajectory))
+    space = _describe(trajectory.space)
     arrays = dict(_flatten(trajectory))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -92,7 +92,7 @@ def load_trajectories(
         with h5py.File(path, "r") as file:
             _check_header(file, path)
             space, attributes = (
-                json.loads(file.attrs[name]) for name in ("space", "attributes")
+                json.loads(str(file.attrs[name])) for name in ("space", "attributes")
             )
             fields = {
                 name: _read(file, name, path, dtype) for name in (*_ARRAYS, *_GROUPS)
@@ -118,14 +118,16 @@ def _h5py():
     return h5py
 
 
-def _describe(trajectory: Trajectory) -> dict[str, Any]:
-    """The space as plain values."""
-    require(
-        isinstance(trajectory.space, Grid),
-        f"`trajectory`: a file holds trajectories on a Grid or on no space; got "
-        f"{type(trajectory.space).__name__}",
-    )
-    return trajectory.space.to_dict()
+def _describe(space: AbstractSpace | None) -> str:
+    """The space as JSON."""
+    if space is None:
+        return "null"
+    if not isinstance(space, Grid):
+        raise ValueError(
+            "`trajectory`: a file holds trajectories on a Grid or on no space; got "
+            f"{type(space).__name__}"
+        )
+    return json.dumps(space.to_dict())
 
 
 def _flatten(trajectory: Trajectory) -> Iterator[tuple[str, np.ndarray]]:
@@ -143,14 +145,14 @@ def _leaves(name: str, tree: PyTree) -> Iterator[tuple[str, np.ndarray]]:
             )
             yield from _leaves(f"{name}/{key}", value)
         return
-    array = np.asarray(tree) if isinstance(tree, jax.Array | np.ndarray) else None
+    is_array = isinstance(tree, jax.Array | np.ndarray)
     require(
-        array is not None and array.dtype.kind in "fciub",
+        is_array and tree.dtype.kind in "fciub",
         f"`trajectory`: {name} must be an array of numbers, or a dictionary of them, "
         f"to be written; got {type(tree).__name__}"
-        + ("" if array is None else f" of dtype {array.dtype}"),
+        + (f" of dtype {tree.dtype}" if is_array else ""),
     )
-    yield name, array
+    yield name, np.asarray(tree)
 
 
 def _check_header(file, path: Path) -> None:

@@ -51,6 +51,7 @@ def solve_adaptive(
             max_steps=bound,
             throw=False,
         )
+    assert solution.ys is not None  # one entry for each of `subs`
     us, last = solution.ys
     code = _translate(solution.result)
     time = jnp.where(code == 0, jnp.inf, last[0])

@@ -36,7 +36,7 @@ class Plan(eqx.Module):
 
 def make_plan(
     ts: Real[Array, " time"],
-    dt: RealScalar,
+    dt: RealScalar | np.ndarray | np.generic,
     max_steps: int | None,
     exact: bool = False,
     given: PyTree = None,
@@ -55,13 +55,13 @@ def make_plan(
         # In float64 first: differences of float32 times have lost digits.
         h = jnp.asarray(np.diff(np.asarray(given, np.float64)) / counts, ts.dtype)
         counts = jnp.asarray(counts, jnp.int32)
-    else:
-        require(
-            max_steps is not None,
+    elif max_steps is None:
+        raise ValueError(
             "`max_steps`: `dt` or `ts` is traced, so the number of steps between two "
             "output times is not known; pass the most there can be. (Inside `jit` "
-            "every jnp call makes a traced array: make `ts` and `dt` with NumPy.)",
+            "every jnp call makes a traced array: make `ts` and `dt` with NumPy.)"
         )
+    else:
         counts, code = _traced_counts(ts, dt, max_steps)
         length, uniform = max_steps, False
         h = jnp.diff(ts) / jnp.asarray(counts, ts.dtype)

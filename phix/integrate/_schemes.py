@@ -13,7 +13,7 @@ import optimistix as optx
 from diffrax import AbstractSolver, AbstractTerm
 
 from phix._errors import Result
-from phix._types import PyTree, RealScalar
+from phix._types import Array, PyTree, Real, RealScalar
 
 
 # Diffrax marks "take the tolerance of the step size controller" by this sentinel.
@@ -162,14 +162,24 @@ def _as_arrays(tree: PyTree) -> PyTree:
 
 
 def with_tolerances(
-    scheme: AbstractSolver, rtol: RealScalar, atol: RealScalar
+    scheme: AbstractSolver,
+    rtol: RealScalar,
+    atol: RealScalar,
+    y0: PyTree,
+    h: Real[Array, " intervals"],
 ) -> AbstractSolver:
-    """Fills in the root finder's tolerances, which Diffrax leaves to its controller."""
+    """Fills in the root finder's tolerances, which Diffrax leaves to its controller.
+
+    The unknown is du/dt. Rounding of a state, itself a sum of stages, moves it by some
+    eps |u| / h, however stiff the problem: asking for less would never end.
+    """
     if not isinstance(scheme, dfx.AbstractImplicitSolver):
         return scheme
+    finest = [jnp.finfo(y.dtype).eps * jnp.max(jnp.abs(y)) for y in jtu.tree_leaves(y0)]
+    floor = 64 * sum(finest) / jnp.min(h)
+    atol = lax.stop_gradient(jnp.maximum(floor, atol))
+    finder = scheme.root_finder
     for name, value in (("rtol", rtol), ("atol", atol), ("norm", optx.rms_norm)):
-        if getattr(scheme.root_finder, name) is _FROM_CONTROLLER:
-            scheme = eqx.tree_at(
-                lambda s, n=name: getattr(s.root_finder, n), scheme, value
-            )
-    return scheme
+        if getattr(finder, name) is _FROM_CONTROLLER:
+            finder = eqx.tree_at(lambda f, name=name: getattr(f, name), finder, value)
+    return eqx.tree_at(lambda s: s.root_finder, scheme, finder)

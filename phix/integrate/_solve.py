@@ -57,7 +57,9 @@ def solve(
     - `args`: what varies during the run (forcing, controls, boundary data).
     - `rtol`, `atol`: tolerances per step of the adaptive driver, by default 1e-6 and
         1e-9 (float64), 1e-4 and 1e-6 (float32). With `dt`, those of the root finder of
-        an implicit scheme that has none of its own (defaults 1e-2 of the above).
+        an implicit scheme that has none of its own: 1e-8 and 1e-11 (float64), 1e-4 and
+        1e-6 (float32), `atol` never below what the precision of `u0` can resolve. Very
+        stiff problems need float64 there: in float32 Diffrax's root finders stall.
     - `memory`: how many states reverse mode may keep; the rest is recomputed. `None`
         keeps everything with `dt`, and Diffrax's choice of checkpoints without.
     - `max_steps`: the most steps between two output times.
@@ -95,7 +97,6 @@ def solve(
         scheme = default_scheme(problem)
     if scheme is not None:
         rtol, atol = _tolerances(u0, rtol, atol, plan)
-        scheme = scheme if plan is None else with_tolerances(scheme, rtol, atol)
     trajectory = _run(
         problem, u0, ts, plan, scheme, args, (rtol, atol), memory, max_steps
     )
@@ -107,16 +108,18 @@ def _run(problem, u0, ts, plan, scheme, args, tolerances, memory, max_steps):
     """What runs on the device; compiled once per set of shapes and choices."""
     encode, decode, space, params, valid, extra = _facts(problem, u0)
     y0 = encode(u0)
-    if isinstance(problem, AbstractDiscrete):
-        driver = _native(problem, args)
-    else:
+    if plan is None:
         terms = _terms(problem, y0)
-        driver = None if plan is None else make_advance(terms, scheme, args)
-    if driver is None:
         us, code, bad, stats = solve_adaptive(
             terms, scheme, decode, y0, ts, args, tolerances, memory, max_steps
         )
     else:
+        if isinstance(problem, AbstractDiscrete):
+            driver = _native(problem, args)
+        else:
+            rtol, atol = tolerances
+            scheme = with_tolerances(scheme, rtol, atol, y0, plan.h)
+            driver = make_advance(_terms(problem, y0), scheme, args)
         us, code, bad, steps = scan_plan(*driver, decode, y0, plan, memory)
         stats = {"num_steps": steps, "num_rejected": jnp.zeros_like(steps)}
     us = jtu.tree_map(lambda a, b: jnp.concatenate([a[None], b]), u0, us)
@@ -248,11 +251,12 @@ def _as_times(ts: PyTree, u0: PyTree) -> Real[Array, " time"]:
 
 def _tolerances(u0: PyTree, rtol, atol, plan: Plan | None):
     """Tolerances of the adaptive driver, or of the root finder of a fixed step."""
-    eps = max(float(jnp.finfo(x.dtype).eps) for x in jtu.tree_leaves(u0))
-    default = (1e-6, 1e-9) if eps < 1e-10 else (1e-4, 1e-6)
-    scale = 1.0 if plan is None else 1e-2
-    rtol = default[0] * scale if rtol is None else rtol
-    atol = default[1] * scale if atol is None else atol
+    coarse = any(jnp.finfo(x.dtype).eps > 1e-10 for x in jtu.tree_leaves(u0))
+    default = (1e-4, 1e-6) if coarse else (1e-6, 1e-9)
+    if plan is not None and not coarse:
+        default = (1e-8, 1e-11)
+    rtol = default[0] if rtol is None else rtol
+    atol = default[1] if atol is None else atol
     for name, value in (("rtol", rtol), ("atol", atol)):
         require(
             not is_concrete(value) or float(value) >= 0,
