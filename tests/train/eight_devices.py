@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 
 import jax
 
@@ -10,11 +11,13 @@ jax.config.update("jax_num_cpu_devices", 8)
 
 import jax.numpy as jnp  # noqa: E402
 import jax.random as jr  # noqa: E402
+import numpy as np  # noqa: E402
 import optax  # noqa: E402
 
 from phix.parallel import make_mesh  # noqa: E402
 from phix.train import (  # noqa: E402
     Batch,
+    Checkpoints,
     fit,
     gradient_update,
     lower_updates,
@@ -67,6 +70,25 @@ def difference(update, other=None, mesh=MESH):
     return max(float(abs(a - b).max()) for a, b in pairs)
 
 
+def difference_of_resume(mesh):
+    """Saved on eight devices, resumed on `mesh`, against the run of eight."""
+    kwargs = {"key": KEY, "ema": 0.9, "progress": False}
+    whole = fit(START, NOISY, DATA, steps=5, mesh=MESH, **kwargs)
+    with tempfile.TemporaryDirectory() as folder:
+        for steps, devices in ((3, MESH), (5, mesh)):
+            saved = Checkpoints(folder)
+            resumed = fit(
+                START,
+                NOISY,
+                DATA,
+                steps=steps,
+                mesh=devices,
+                checkpoint=saved,
+                **kwargs,
+            )
+    return float(np.abs(np.subtract(whole.model["w"], resumed.model["w"])).max())
+
+
 def difference_of_pmap():
     """The same update, given parts of a batch by hand, under `jax.pmap`."""
     batch = DATA.draw(0, key=KEY)
@@ -99,6 +121,8 @@ if __name__ == "__main__":
         "devices": len(jax.devices()),
         "per_sample": difference(NOISY),
         "whole_batch": difference(WHOLE),
+        "resumed_on_one": difference_of_resume(None),
+        "resumed_on_eight": difference_of_resume(MESH),
         "pmap": difference_of_pmap(),
         "mistake": difference(PLAIN, MISTAKE, mesh=None),
         "collectives": collectives(NOISY),

@@ -19,10 +19,16 @@ def check_small(difference):
     assert difference < 5 * 1e-6
 
 
-@pytest.mark.parametrize("case", ["per_sample", "whole_batch", "pmap"])
+@pytest.mark.parametrize(
+    "case", ["per_sample", "whole_batch", "pmap", "resumed_on_one"]
+)
 def test_eight_devices_equal_one(found, case):
     assert found["devices"] == 8
     check_small(found[case])
+
+
+def test_resume_on_a_mesh_is_bit_for_bit(found):
+    assert found["resumed_on_eight"] == 0
 
 
 def test_mean_of_parts_would_show(found):
