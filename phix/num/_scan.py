@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 from jax import lax
-from jax.extend.core import Var
+from jax.extend.core import Jaxpr, Var
 
 from phix._errors import require
 
@@ -35,9 +35,9 @@ def checkpointed_scan(
     - `f`, `init`, `xs`, `length`: as in `jax.lax.scan`; any number of steps.
     - `memory`: states the gradient may keep, in sizes of the carry; `None` is the plain
         scan. A step that needs several arrays for its derivative (the stages of a
-        Runge–Kutta scheme) counts as that many states: it is measured by tracing the
-        derivative of `f`. What a single step needs, the outputs `ys` and the gradient
-        itself come on top.
+        Runge–Kutta scheme, the activations of a network) counts as that many states: it
+        is measured by tracing the derivative of `f`. What a single step needs, the
+        outputs `ys` and the gradient itself come on top.
 
     **Returns:**
 
@@ -50,8 +50,9 @@ def checkpointed_scan(
 
     !!! tip "Good values"
 
-        `memory=64` for 1,000 steps (two levels, one more forward pass), `memory=30` for
-        three levels; least for $n$ steps is about $2\log_2 n$.
+        `memory` = $2\sqrt n$ states takes two levels and one more forward pass,
+        $3\sqrt[3]n$ three levels and two: 64 or 30 for 1,000 steps. The least is about
+        $2\log_2 n$.
 
     ??? cite "Reference"
 
@@ -97,8 +98,9 @@ def _step_weight(f, carry, x):
     jaxpr = jax.make_jaxpr(saved)(moving).jaxpr
     carries = len(jtu.tree_leaves(moving[0]))
     # The inputs x and the constants are stored anyway, once.
-    stored = {*jaxpr.constvars, *jaxpr.invars[carries:]}
-    kept = {v for v in jaxpr.outvars if isinstance(v, Var)} - stored
+    stored = {*jaxpr.invars[carries:]}
+    changing = _changing(jaxpr, [True] * len(jaxpr.invars))
+    kept = {v for v, yes in zip(jaxpr.outvars, changing, strict=True) if yes} - stored
     state = sum(leaf.nbytes for leaf in jtu.tree_leaves(moving[0]))
     return max(1.0, sum(_bytes(v.aval) for v in kept) / max(state, 1))
 
@@ -107,28 +109,54 @@ def _bytes(aval: Any) -> int:
     return aval.size * aval.dtype.itemsize
 
 
+def _changing(jaxpr: Jaxpr, inputs: list[bool]) -> list[bool]:
+    """Which outputs depend on the `inputs` that change from step to step.
+
+    XLA keeps the others once or never, such as the blanks that the derivative of a
+    conditional saves for the branch not taken: hence the look inside conditionals.
+    """
+    known = {v for v, yes in zip(jaxpr.invars, inputs, strict=True) if yes}
+
+    def of(atoms):
+        return [isinstance(v, Var) and v in known for v in atoms]
+
+    for eqn in jaxpr.eqns:
+        changing = of(eqn.invars)
+        if eqn.primitive.name == "cond":
+            inside = [_changing(b.jaxpr, changing[1:]) for b in eqn.params["branches"]]
+            outputs = [any(flags) for flags in zip(*inside, strict=True)]
+        else:
+            outputs = [any(changing)] * len(eqn.outvars)
+        known |= {v for v, yes in zip(eqn.outvars, outputs, strict=True) if yes}
+    return of(jaxpr.outvars)
+
+
 def _plan(steps, memory, weight):
     """The numbers of segments, outermost first, of the fewest levels that fit."""
     least = math.inf
     for levels in range(math.ceil(math.log2(max(steps, 2))) + 2):
-        counts = _counts(steps, levels, weight)
-        kept = _kept(steps, counts, weight)
-        if kept <= memory:
-            return counts
-        least = min(least, kept)
+        for slack in (0.3, 0.0):
+            counts = _counts(steps, levels, weight, slack)
+            kept = _kept(steps, counts, weight)
+            if kept <= memory:
+                return counts
+            least = min(least, kept)
     raise ValueError(
         f"memory={memory} states is too small for {steps} steps, give at least "
         f"{math.ceil(least)}"
     )
 
 
-def _counts(steps, levels, weight):
-    """Segments at every level; the innermost is 1/weight of the others in length."""
+def _counts(steps, levels, weight, slack):
+    """Segments at every level; the innermost is 1/weight of the others in length.
+
+    Within the slack a divisor is taken: it leaves no tail to compile and keep.
+    """
     counts = []
     for level in range(levels, 0, -1):
         ideal = (steps * weight) ** (1 / (level + 1))
-        near = range(max(1, math.floor(0.8 * ideal)), math.ceil(1.2 * ideal) + 1)
-        # A divisor leaves no tail to compile.
+        low, high = math.floor((1 - slack) * ideal), math.ceil((1 + slack) * ideal)
+        near = range(max(1, low), high + 1)
         count = min(near, key=lambda q: (steps % q > 0, abs(q - ideal)))
         count = min(count, steps)
         counts.append(count)

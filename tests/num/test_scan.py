@@ -84,6 +84,12 @@ def test_budget_counts_what_a_step_saves():
     # A weight matrix is the same in every step.
     matrix = jnp.ones((8, 8))
     assert _step_weight(lambda u, _: (matrix @ u, None), jnp.ones(8), None) == 1
+
+    # The derivative of a conditional saves blanks for the branch not taken.
+    def either(u, _):
+        return (jax.lax.cond(u[0] > 0, jnp.sin, jnp.zeros_like, u), None)
+
+    assert _step_weight(either, jnp.ones(8), None) < 2
     # The rate is the derivative's business too where it is differentiated.
     rates = []
 
@@ -120,7 +126,7 @@ def test_bad_input():
     def step(c, x):
         return (c, None)
 
-    with pytest.raises(ValueError, match="memory=5 .* 1000 steps, give at least 19"):
+    with pytest.raises(ValueError, match="memory=5 .* 1000 steps, give at least 18"):
         checkpointed_scan(step, 1.0, length=1000, memory=5)
     with pytest.raises(ValueError, match="one number of steps, got 3, 4"):
         checkpointed_scan(step, 1.0, jnp.ones(3), length=4, memory=5)
