@@ -27,13 +27,13 @@ def normal_equations(J, b, *, damping):
 
 
 @pytest.mark.parametrize("columns", [(), (2,)])
-@pytest.mark.parametrize("damping", [0.0, 1e-3, 0.7])
-def test_closed_form(getkey, columns, damping):
+def test_closed_form(getkey, columns):
     J, b = problem(getkey(), columns)
-    x = lstsq(J, b, damping=damping)
-    assert x.shape == (3, *columns)
-    wanted = tikhonov.solve(J, b, damping).reshape(x.shape)
-    np.testing.assert_allclose(x, wanted, rtol=1e-12, atol=1e-13)
+    for damping in (0.0, 1e-3, 0.7):
+        x = lstsq(J, b, damping=damping)
+        assert x.shape == (3, *columns)
+        wanted = tikhonov.solve(J, b, damping).reshape(x.shape)
+        np.testing.assert_allclose(x, wanted, rtol=1e-12, atol=1e-13)
 
 
 def check_accuracy_of_qr(solve):
@@ -97,9 +97,8 @@ def check_finite(solve, J, b):
     assert all(np.all(np.isfinite(slope)) for slope in slopes)
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-def test_rank_deficient_is_finite(getkey, dtype):
-    J, b = (a.astype(dtype) for a in problem(getkey()))
+def test_rank_deficient_is_finite_in_float32(getkey):
+    J, b = (a.astype(jnp.float32) for a in problem(getkey()))
     twins = J.at[:, 1].set(J[:, 0])
     cases = jnp.stack([twins, J.at[:, 2].set(0), jnp.zeros_like(J), jnp.ones_like(J)])
     check_finite(damped_lstsq, cases, b)
