@@ -5,22 +5,11 @@ from collections.abc import Callable
 import jax
 import jax.lax as lax
 import jax.numpy as jnp
-import jax.tree_util as jtu
 
-from phix._errors import Result
-from phix._types import Array, Bool, Int, PyTree, Real
+from phix._types import Array, Int, PyTree, Real
 from phix.integrate._plan import Plan
+from phix.integrate._watch import look, start_watch, verdict
 from phix.num import checkpointed_scan
-
-
-def all_finite(tree: PyTree) -> Bool[Array, ""]:
-    """Whether every number of every floating array is finite."""
-    checks = [
-        jnp.all(jnp.isfinite(x))
-        for x in jtu.tree_leaves(tree)
-        if jnp.issubdtype(x.dtype, jnp.inexact)
-    ]
-    return jnp.all(jnp.stack(checks)) if len(checks) > 1 else checks[0]
 
 
 def scan_plan(
@@ -42,13 +31,11 @@ def scan_plan(
         start, stop, h, count = xs
 
         def step(carry, j):
-            y, hidden, code, good = carry
+            y, hidden, watch = carry
             t0 = start + jnp.asarray(j, h.dtype) * h
             t1 = jnp.where(j + 1 == count, stop, t0 + h)
             y, hidden, failure = advance(t0, t1, h, y, hidden)
-            failure = jnp.where(all_finite(y), failure, Result.non_finite)
-            code = jnp.where(code == 0, failure, code).astype(jnp.int32)
-            return (y, hidden, code, good + (code == 0)), None
+            return (y, hidden, look(watch, y, failure)), None
 
         def masked(carry, j):
             return lax.cond(j < count, step, lambda c, _: (c, None), carry, j)
@@ -57,14 +44,15 @@ def scan_plan(
         carry, _ = _scan(body, carry, jnp.arange(plan.length), inner)
         return carry, decode(carry[0])
 
-    code = jnp.asarray(plan.code, jnp.int32)
     hidden = init(plan.starts[0], plan.starts[0] + plan.h[0], y0)
-    carry = (y0, hidden, code, jnp.zeros((), jnp.int32))
+    carry = (y0, hidden, start_watch(y0))
     if memory is not None and plan.counts.size > 1:
         interval = jax.checkpoint(interval, prevent_cse=False)
     xs = (plan.starts, plan.stops, plan.h, plan.counts)
-    (_, _, code, good), us = _scan(interval, carry, xs, outer)
+    (_, _, watch), us = _scan(interval, carry, xs, outer)
+    code, good = verdict(watch)
     time = jnp.where(plan.code == 0, plan.time_of_step(good), plan.starts[0])
+    code = jnp.where(plan.code == 0, code, plan.code).astype(jnp.int32)
     time = jnp.where(code == 0, jnp.inf, time)
     return us, code, lax.stop_gradient(time), jnp.sum(plan.counts, dtype=jnp.int32)
 

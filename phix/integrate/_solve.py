@@ -13,9 +13,10 @@ from phix._errors import Result, is_concrete, require
 from phix._types import Array, PyTree, Real, RealScalar
 from phix.data import Trajectory
 from phix.integrate._adaptive import solve_adaptive
-from phix.integrate._fixed import all_finite, scan_plan
+from phix.integrate._fixed import scan_plan
 from phix.integrate._plan import Plan, make_plan
 from phix.integrate._schemes import default_scheme, make_advance, with_tolerances
+from phix.integrate._watch import all_finite
 from phix.pde import AbstractDiscrete, AbstractEquation
 from phix.space import Grid
 

@@ -17,7 +17,6 @@ NEWTON = optx.Newton(rtol=1e-10, atol=1e-10, norm=optx.rms_norm)
 CHORD = dfx.VeryChord(rtol=1e-8, atol=1e-8, norm=optx.rms_norm)
 SCHEMES = [
     dfx.Euler(),
-    dfx.Heun(),
     dfx.Bosh3(),
     dfx.Tsit5(),
     dfx.Dopri5(),

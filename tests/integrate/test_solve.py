@@ -207,6 +207,18 @@ def test_blow_up_is_reported_with_its_first_bad_time():
     assert caught.value.result is Result.non_finite
 
 
+def test_a_state_that_recovers_was_bad_all_the_same():
+    def step(u, t, args):
+        return jnp.where(t == 1.0, jnp.where(jnp.arange(3) == 1, jnp.nan, u), 1.0)
+
+    equation = from_step(step, 1.0, None)
+    ts = [0.0, 3.0, 5.0]
+    trajectory = solve(equation, jnp.ones(3), ts, throw=False)
+    assert np.all(np.isfinite(trajectory.us))
+    assert int(trajectory.result) == Result.non_finite
+    assert float(trajectory.first_bad_time) == 2.0
+
+
 def test_blow_up_of_one_point_leaves_the_others_right():
     def run(u0):
         return solve(blowup, u0, [0.0, 0.5, 2.0], dt=0.02)
@@ -299,6 +311,7 @@ def test_gradients_of_burgers_equal_central_differences():
     slope = (loss(mu + h, u0) - loss(mu - h, u0)) / (2 * h)
     gradient, by_u0 = jax.grad(loss, argnums=(0, 1))(mu, u0)
     assert np.allclose(gradient, slope, rtol=1e-6)
+    assert np.allclose(jax.jacfwd(loss)(mu, u0), gradient, rtol=1e-12)
     direction = jnp.sin(jnp.arange(8.0))[None]
     slope = (loss(mu, u0 + h * direction) - loss(mu, u0 - h * direction)) / (2 * h)
     assert np.allclose(jnp.sum(by_u0 * direction), slope, rtol=1e-6)
