@@ -4,11 +4,11 @@ CASES = []
 
 EXEMPT = {
     "JsonLines": "writes a file",
-    "Progress": "draws a bar",
-    "RunDirectory": "keeps a folder",
+    "Progress": "draws a progress bar",
+    "RunDirectory": "keeps a folder on disk",
     "StopSignal": "listens to the operating system",
     "atomic_write": "writes a file",
-    "check_same_config": "compares configurations",
+    "check_same_config": "compares two configurations",
     "Trajectory": "a record; it goes through every transformation inside `solve`",
     "load_trajectories": "reads a file",
     "save_trajectories": "writes a file",
