@@ -71,8 +71,8 @@ def main() -> None:
     print(f"work          LM / Adam     {work:.1f} / {adam_work} decodes a frame: "
           f"{adam_work / work:.1f}× less")  # fmt: skip
     print(f"wall          LM / Adam     {np.median(times[:, 0]) * 1e3:.1f} / "
-          f"{np.median(times[:, 1]) * 1e3:.1f} ms for all: {np.median(ratios):.1f}× less "
-          f"[{low:.1f}, {high:.1f}]")  # fmt: skip
+          f"{np.median(times[:, 1]) * 1e3:.1f} ms for all: "
+          f"{np.median(ratios):.1f}× less [{low:.1f}, {high:.1f}]")  # fmt: skip
 
 
 def adam_inversion(model, points, values):

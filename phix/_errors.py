@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class Result(enum.IntEnum):
-    """What became of a loop. Loops carry it as an int32 array, so it can be vmapped."""
+    """What became of a loop, which carries it as an int32 array under `vmap`."""
 
     successful = 0
     non_finite = 1
@@ -19,8 +19,8 @@ class Result(enum.IntEnum):
 _MEANING = {
     Result.successful: "finished",
     Result.non_finite: (
-        "the state became non-finite; take a smaller step (see `stable_step`) or a more "
-        "stable scheme"
+        "the state became non-finite; take a smaller step (see `stable_step`) or a "
+        "more stable scheme"
     ),
     Result.not_converged: (
         "the iteration did not reach its tolerance; allow more iterations, loosen the "
@@ -51,8 +51,9 @@ def describe(code: int) -> str:
 def is_concrete(*values: object) -> bool:
     """Whether every value can be looked at now, i.e. none is being traced."""
     import jax
+    from jax.core import Tracer
 
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+    return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
 def require(condition: bool, message: str) -> None:

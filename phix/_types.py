@@ -1,6 +1,16 @@
 """Array aliases used in every signature, in one place."""
 
-from jaxtyping import Array, Bool, Float, Inexact, Int, PRNGKeyArray, PyTree, Real, Shaped
+from jaxtyping import (
+    Array,
+    Bool,
+    Float,
+    Inexact,
+    Int,
+    PRNGKeyArray,
+    PyTree,
+    Real,
+    Shaped,
+)
 
 
 # A number that may be a Python float or a traced scalar.

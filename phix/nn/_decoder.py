@@ -18,8 +18,8 @@ class SineDecoder(eqx.Module):
     u(x; \alpha) = s\,(W h + b) + m
     $$
 
-    with $\tilde x$ the coordinates in $[-1, 1]$ and $m, s$ the mean and deviation of each
-    channel. $W_\alpha \alpha + b$ is formed once per latent and every layer is one
+    with $\tilde x$ the coordinates in $[-1, 1]$ and $m, s$ the mean and deviation of
+    each channel. $W_\alpha \alpha + b$ is formed once per latent and every layer is one
     matrix product over all the points.
 
     **Arguments:**
@@ -78,12 +78,17 @@ class SineDecoder(eqx.Module):
         )
         require(
             latent.shape == (self.latent_size,),
-            f"latent must have shape ({self.latent_size},), got {latent.shape}; vmap over "
-            "many latents.",
+            f"latent must have shape ({self.latent_size},), got {latent.shape}; vmap "
+            "over many latents.",
         )
         first, *hidden, last = self.layers
-        offset = first.weight[:, dim:] @ latent + first.bias
+        offset = first.weight[:, dim:] @ latent + _bias(first)
         h = jnp.sin(self.coordinates(points) @ first.weight[:, :dim].T + offset)
         for layer in hidden:
-            h = jnp.sin(h @ layer.weight.T + layer.bias)
-        return self.fields.inverse((h @ last.weight.T + last.bias).T)
+            h = jnp.sin(h @ layer.weight.T + _bias(layer))
+        return self.fields.inverse((h @ last.weight.T + _bias(last)).T)
+
+
+def _bias(layer: eqx.nn.Linear) -> Array:
+    assert layer.bias is not None
+    return layer.bias

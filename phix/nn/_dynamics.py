@@ -46,10 +46,11 @@ class AbstractConditioned(eqx.Module):
 
 
 class SwishDynamics(AbstractConditioned):
-    r"""Autonomous latent dynamics $\dot\alpha = \Psi(\alpha, \beta)$ with trainable swish.
+    r"""Latent dynamics $\dot\alpha = \Psi(\alpha, \beta)$ with trainable swish.
 
-    The standardised parameters become $p = P\tilde\beta + c \in \mathbb R^r$; the input is
-    $[\alpha, p]$ (only $\alpha$ when there are no parameters). Each hidden layer ends in
+    Time is no input. The standardised parameters become
+    $p = P\tilde\beta + c \in \mathbb R^r$; the input is $[\alpha, p]$ (only $\alpha$
+    when there are no parameters). Each hidden layer ends in
     $z\,\sigma(z\,\mathrm{softplus}(b)) / 1.1$ with one trainable $b$, 0.5 at the start.
 
     **Arguments:**
@@ -116,12 +117,12 @@ class SwishDynamics(AbstractConditioned):
             )
             return ()
         expected = self.parameters.mean.shape
-        shape = None if cond is None else cond.shape
-        require(
-            shape == expected,
-            f"cond must hold the {expected[0]} parameters the dynamics were built with, "
-            f"shape {expected}; got {'None' if shape is None else shape}.",
-        )
+        if cond is None or cond.shape != expected:
+            given = None if cond is None else cond.shape
+            raise ValueError(
+                f"cond must hold the {expected[0]} parameters the dynamics were built "
+                f"with, shape {expected}; got {given}."
+            )
         return (self.embedding(self.parameters(cond)),)
 
     def apply(

@@ -81,8 +81,8 @@ class Standardiser(AbstractNormaliser):
         if is_concrete(self.std):
             require(
                 bool(jnp.all(self.std > 0)),
-                f"Standardiser needs std > 0 in every channel, got {self.std}; drop the "
-                "channels (or parameters) that do not vary, or pass std = 1 for them.",
+                f"Standardiser needs std > 0 in every channel, got {self.std}; drop "
+                "what does not vary, or pass std = 1 for it.",
             )
 
     @classmethod
@@ -101,7 +101,7 @@ class Standardiser(AbstractNormaliser):
 
 
 def trainable(model: PyTree) -> PyTree:
-    """Which leaves of `model` an optimiser may move: floating arrays outside normalisers.
+    """Which leaves an optimiser may move: floating arrays outside normalisers.
 
     **Arguments:**
 

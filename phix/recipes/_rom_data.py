@@ -1,5 +1,6 @@
 """The data of a reduced-order model, and the networks at their initial weights."""
 
+import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 from phix import nn, rom
 from phix.data import Trajectory
 from phix.integrate import solve
+from phix.pde import Burgers
 from phix.recipes.phi_rom import PhiROMRecipe
 
 
@@ -19,9 +21,9 @@ class Case(eqx.Module):
     parameters first, then `num_outside` extrapolated ones, over all frames.
     """
 
-    equation: eqx.Module
+    equation: Burgers
     u0: jax.Array
-    scheme: eqx.Module
+    scheme: dfx.AbstractSolver
     train: Trajectory
     test: Trajectory
     num_outside: int = eqx.field(static=True, default=2)

@@ -110,6 +110,7 @@ def predict_rom(
         return jax.vmap(one)(starts, cond)
 
     made = run(model, starts, cond.astype(starts.dtype))
+    assert made.fields is not None
     return Prediction(made.fields, jnp.mean(errors, axis=1), made.latents)
 
 
@@ -138,7 +139,8 @@ def continue_last(recipe: PhiROMRecipe, case: Case, *, slid: bool) -> Prediction
         else:
             model = rom.freeze(grid, us[horizon - 1])
         start = jnp.zeros(grid.ndim, us.dtype)
-        fields = rom.forecast(model, start, ts[horizon - 1 :], grid).fields[1:]
+        latents = rom.forecast(model, start, ts[horizon - 1 :]).latents[1:]
+        fields = rom.decode_frames(model, latents, grid)
         return jnp.concatenate([jnp.full_like(us[:horizon], jnp.nan), fields])
 
     fields = jax.vmap(one)(case.test.us)

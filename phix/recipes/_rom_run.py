@@ -172,6 +172,7 @@ def forecast(
         result.first_bad_time,
     )  # fmt: skip
     save_trajectories(out, trajectory)
+    assert result.fields is not None
     truth = simulate_trajectories(recipe, np.array([parameter]), frames)
     error = jax.vmap(metrics.relative_l2)(result.fields[None], truth.us)
     print(f"{out}: {frames} frames at {name} = {parameter}; mean error against the "

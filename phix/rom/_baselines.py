@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 from phix._errors import require
 from phix._types import Array, Float, RealScalar
@@ -62,7 +63,7 @@ def freeze(grid: Grid, field: Float[Array, "channels ..."]) -> ReducedModel:
 
 def slide(
     grid: Grid,
-    ts: Float[Array, " time"],
+    ts: Float[Array | np.ndarray, " time"],
     us: Float[Array, "time channels points"],
 ) -> ReducedModel:
     """The baseline that moves the last field at the speed its shock had.
@@ -87,7 +88,7 @@ def slide(
     )
     x = grid.points[:, 0].astype(us.dtype)
     position = x[shock_position(us[:, 0])]
-    t = ts - jnp.mean(ts)
+    t = jnp.asarray(ts, us.dtype) - jnp.mean(jnp.asarray(ts, us.dtype))
     speed = jnp.sum(t * position) / jnp.sum(t**2)
     return _moving(grid, us[-1], speed[None])
 

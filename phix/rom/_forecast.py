@@ -75,7 +75,7 @@ def forecast(
     return Forecast(
         trajectory.ts,
         trajectory.us,
-        decode_frames(model, trajectory.us, points),
+        None if points is None else decode_frames(model, trajectory.us, points),
         trajectory.result,
         trajectory.first_bad_time,
     )
@@ -84,22 +84,20 @@ def forecast(
 def decode_frames(
     model: ReducedModel,
     latents: Float[Array, "time latent"],
-    points: Grid | Float[Array, "points dim"] | None,
-) -> Float[Array, "time channels ..."] | None:
+    points: Grid | Float[Array, "points dim"],
+) -> Float[Array, "time channels ..."]:
     """The field of every latent, on a grid or at points.
 
     **Arguments:**
 
     - `model`: whose decoder is used.
     - `latents`: "time latent".
-    - `points`: a grid, "points dim", or `None`.
+    - `points`: a grid, or "points dim".
 
-    **Returns:** "time channels *space" on a grid, "time channels points" at points,
-    `None` for `None`.
+    **Returns:** "time channels *space" on a grid, "time channels points" at points.
     """
-    if points is None:
-        return None
     if not isinstance(points, Grid):
         return jax.vmap(lambda a: model.decoder(points, a))(latents)
-    fields = jax.vmap(lambda a: model.decoder(points.points, a))(latents)
+    nodes = points.points.astype(latents.dtype)
+    fields = jax.vmap(lambda a: model.decoder(nodes, a))(latents)
     return fields.reshape(*fields.shape[:2], *points.shape)

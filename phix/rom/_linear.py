@@ -8,7 +8,7 @@ from phix._errors import require
 from phix._types import Array, Float
 from phix.pde import AbstractEquation
 from phix.rom._model import ReducedModel
-from phix.rom._velocity import GalerkinDynamics
+from phix.rom._velocity import GalerkinDynamics, grid_of
 from phix.space import Grid
 
 
@@ -87,7 +87,7 @@ def pod_galerkin(
     error is the floor of every linear ROM of this rank.
     """
     modes, _ = pod_modes(fields.reshape(-1, *fields.shape[2:]), rank)
-    decoder = LinearDecoder(equation.space, modes)
+    decoder = LinearDecoder(grid_of(equation), modes)
     latents = jax.vmap(jax.vmap(decoder.project))(fields)
     dynamics = GalerkinDynamics(decoder, equation, parameters)
     return ReducedModel(decoder, dynamics, latents, parameters)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
-from phix._errors import require
+from phix._errors import is_concrete, require
 from phix._types import Array, Float, Int
 from phix.data import Trajectory
 
@@ -36,7 +37,7 @@ class ReducedModel(eqx.Module):
         cls,
         decoder: Callable,
         dynamics: Callable,
-        shape: tuple[int, int],
+        shape: tuple[int, ...],
         parameters: tuple[str, ...] = (),
     ) -> "ReducedModel":
         """A model to be trained, every latent of the table at zero.
@@ -87,9 +88,9 @@ def snapshots(trajectories: Trajectory, parameters: tuple[str, ...] = ()) -> Sna
         f"got {ts.shape}. Put `solve` under jax.vmap, also for a batch of one.",
     )
     require(
-        bool(jnp.all(trajectories.result == 0)),
-        "snapshots was given failed trajectories (result codes "
-        f"{[int(r) for r in trajectories.result]}); drop or repair them first.",
+        not is_concrete(trajectories.result) or not np.any(trajectories.result),
+        "snapshots was given failed trajectories, with result codes "
+        f"{trajectories.result}; drop or repair them first.",
     )
     known = trajectories.params or {}
     for name in parameters:

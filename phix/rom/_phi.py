@@ -14,7 +14,13 @@ from phix._types import Array, Float, Int, IntScalar, PRNGKeyArray, PyTree
 from phix.num import norm
 from phix.pde import AbstractEquation
 from phix.rom._model import ReducedModel, Snapshot
-from phix.rom._velocity import decode_on, latent_velocity, with_parameters
+from phix.rom._velocity import (
+    decode_on,
+    grid_of,
+    grid_points,
+    latent_velocity,
+    with_parameters,
+)
 
 
 def phi_loss(
@@ -64,8 +70,7 @@ def phi_loss(
         f"reconstruction_weight must lie in [0, 1], got {reconstruction_weight}.",
     )
     require(0 < fraction <= 1, f"fraction must lie in (0, 1], got {fraction}.")
-    grid = equation.space
-    num_points = math.prod(grid.shape)
+    num_points = math.prod(grid_of(equation).shape)
 
     def loss(
         model: ReducedModel, sample: Snapshot, *, step: IntScalar, key: PRNGKeyArray
@@ -82,7 +87,12 @@ def phi_loss(
         wanted = max(math.ceil(fraction * num_points), latent.shape[0])
         chosen = stratified_subset(num_points, min(wanted, num_points), key=key)
         target = latent_velocity(
-            decoder, latent, velocity, grid.points, chosen, damping=damping
+            decoder,
+            latent,
+            velocity,
+            grid_points(equation, latent),
+            chosen,
+            damping=damping,
         )
         cond = sample.cond if parameters else None
         predicted = model.dynamics(sample.time, latent, cond)
@@ -114,7 +124,7 @@ def stratified_subset(
     stretch_key, turn_key = jr.split(key)
     starts = np.arange(count + 1) * size // count
     inside = jr.randint(stretch_key, (count,), 0, jnp.asarray(np.diff(starts)))
-    return (starts[:-1] + inside + jr.randint(turn_key, (), 0, size)) % size
+    return (inside + starts[:-1] + jr.randint(turn_key, (), 0, size)) % size
 
 
 def _mean_relative_error(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from phix._types import Array, Float, Int, RealScalar
 from phix.num import damped_lstsq
 from phix.pde import AbstractEquation
+from phix.space import Grid
 
 
 def with_parameters(
@@ -26,9 +27,25 @@ def decode_on(
     decoder: Callable, equation: AbstractEquation, latent: Float[Array, " latent"]
 ) -> Float[Array, "channels ..."]:
     """The decoded field on the grid of the equation."""
+    field = decoder(grid_points(equation, latent), latent)
+    return field.reshape(field.shape[0], *grid_of(equation).shape)
+
+
+def grid_of(equation: AbstractEquation) -> Grid:
+    """The grid of the equation. **Raises:** `ValueError` if it lives on none."""
     grid = equation.space
-    field = decoder(grid.points, latent)
-    return field.reshape(field.shape[0], *grid.shape)
+    if not isinstance(grid, Grid):
+        raise ValueError(
+            f"the equation must live on a Grid, got space = {grid!r}; give it one."
+        )
+    return grid
+
+
+def grid_points(
+    equation: AbstractEquation, latent: Float[Array, " latent"]
+) -> Float[Array, "points dim"]:
+    """The points of the grid in the precision of the latent."""
+    return grid_of(equation).points.astype(latent.dtype)
 
 
 def latent_velocity(
@@ -102,6 +119,7 @@ class GalerkinDynamics(eqx.Module):
         velocity = equation.rhs(
             jnp.asarray(t), decode_on(self.decoder, equation, latent), None
         )
+        points = grid_points(equation, latent)
         return latent_velocity(
-            self.decoder, latent, velocity, equation.space.points, damping=self.damping
+            self.decoder, latent, velocity, points, damping=self.damping
         )

@@ -8,6 +8,7 @@ import pytest
 
 from phix import nn
 
+
 POINTS = jnp.linspace(0.0, 100.0, 11)[:, None]
 PARAMETERS = nn.Standardiser(jnp.array([0.02, 5.0]), jnp.array([0.004, 2.0]))
 

@@ -1,8 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from phix import nn
 
@@ -31,7 +30,7 @@ def test_standardiser_of_a_batch_of_trajectories(getkey):
 
 
 def test_degenerate_data_are_refused():
-    with pytest.raises(ValueError, match="Standardiser needs std > 0.*do not vary"):
+    with pytest.raises(ValueError, match="Standardiser needs std > 0.*does not vary"):
         nn.Standardiser.of(jnp.ones((3, 1)), axis=1)
     with pytest.raises(ValueError, match="MinMax needs upper > lower"):
         nn.MinMax.of(jnp.ones((3, 1)))

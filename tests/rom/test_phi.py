@@ -143,6 +143,57 @@ def test_one_backward_pass_is_the_weighted_sum_of_two(model, equation, sample):
         )
 
 
+def check_gradient(model, equation, sample, frozen):
+    """Central differences of the loss, the scale of its target held as the paper has it
+    (sg), along a random direction of every trained array."""
+    loss = rom.phi_loss(equation, NAMES, fraction=1.0)
+    trained, rest = eqx.partition(model, nn.trainable(model))
+
+    @jax.jit
+    def parts(trained):
+        model = eqx.combine(trained, rest)
+        value, metrics = loss(model, sample, step=0, key=jr.key(0))
+        latent, solver = model.latents[1, 2], equation.replace(mu=sample.cond[0])
+        field = model.decoder(equation.space.points, latent)
+        target = rom.latent_velocity(
+            model.decoder, latent, solver.rhs(0.0, field), equation.space.points
+        )
+        return value, metrics["reconstruction"], metrics["dynamics"], target
+
+    scale = jnp.linalg.norm(parts(trained)[3])
+
+    def value(trained):
+        _, reconstruction, dynamics, target = parts(trained)
+        ratio = jnp.linalg.norm(target) / scale if frozen else 1.0
+        return 0.5 * reconstruction + 0.5 * dynamics * ratio
+
+    leaves, tree = jax.tree.flatten(trained)
+    keys = jr.split(jr.key(4), len(leaves))
+    directions = [
+        jr.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)
+    ]
+
+    def along(h):
+        moved = [x + h * d for x, d in zip(leaves, directions, strict=True)]
+        return value(jax.tree.unflatten(tree, moved))
+
+    h = 1e-4
+    numeric = (along(-2 * h) - 8 * along(-h) + 8 * along(h) - along(2 * h)) / (12 * h)
+    gradient = jax.grad(lambda t: parts(t)[0])(trained)
+    pairs = zip(jax.tree.leaves(gradient), directions, strict=True)
+    exact = sum(jnp.sum(g * d) for g, d in pairs)
+    np.testing.assert_allclose(exact, numeric, rtol=1e-6)
+
+
+def test_gradient_of_the_loss(model, equation, sample):
+    check_gradient(model, equation, sample, frozen=True)
+
+
+def test_gradient_check_sees_a_scale_that_moves(model, equation, sample):
+    with pytest.raises(AssertionError):
+        check_gradient(model, equation, sample, frozen=False)
+
+
 def test_gradient_at_latent_zero_is_finite(model, equation, sample):
     """All latents of a trajectory start at zero; J may lose rank there."""
     zero = eqx.tree_at(lambda m: m.latents, model, jnp.zeros_like(model.latents))

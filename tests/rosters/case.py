@@ -3,16 +3,20 @@
 import dataclasses
 from collections.abc import Callable
 
+import equinox as eqx
+import jax
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """`build(dtype)` returns `(fn, args)`: a function of floating arrays of that dtype.
+    """`build(dtype)` returns `(fn, args)`: a function of floating arrays of `dtype`.
 
-    The roster checks on `fn(*args)`: jit equals eager; vmap over scaled copies of every
-    argument equals a loop; the gradient of a weighted sum of its floating outputs equals
+    The roster checks on `fn(*args)`: jit equals eager; vmap over scaled copies of
+    every argument equals a loop; the gradient of a weighted sum of its floating outputs
+    equals
     central differences to 1e-6 relative in float64; float32 in, float32 out and near
-    the float64 answer to `float32_rtol`. `covers` names the public objects exercised. `no_grad` and `no_vmap` give the reason,
-    in words, why a line does not apply.
+    the float64 answer to `float32_rtol`. `covers` names the public objects exercised.
+    `no_grad` and `no_vmap` give the reason, in words, why a line does not apply.
     """
 
     name: str
@@ -21,3 +25,10 @@ class Case:
     no_grad: str = ""
     no_vmap: str = ""
     float32_rtol: float = 1e-3
+
+
+def cast(tree, dtype):
+    """The tree with its floating arrays in `dtype`."""
+    return jax.tree.map(
+        lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree
+    )

@@ -1,21 +1,29 @@
+import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 
 from phix import nn
-from tests.rosters.case import Case
+from tests.rosters.case import Case, cast
+
+
+def _unit(low, high):
+    return nn.MinMax(jnp.full(1, low, jnp.float32), jnp.full(1, high, jnp.float32))
+
+
+def _standard():
+    return nn.Standardiser(jnp.zeros(1, jnp.float32), jnp.ones(1, jnp.float32))
 
 
 def _decoder(dtype):
     points = jnp.linspace(0.0, 2.0, 5, dtype=dtype)[:, None]
+    # Drawn in float32 whatever dtype is, so that both precisions see one network.
+    drawn = nn.SineDecoder(
+        _unit(0.0, 2.0), _standard(), latent_size=2, width=4, depth=2, key=jr.key(0)
+    )
 
     def decode(mean, std, latent, points):
-        decoder = nn.SineDecoder(
-            nn.MinMax(jnp.zeros(1, dtype), jnp.full(1, 2.0, dtype)),
-            nn.Standardiser(mean, std),
-            latent_size=2,
-            width=4,
-            depth=2,
-            key=jr.key(0),
+        decoder = eqx.tree_at(
+            lambda d: d.fields, cast(drawn, dtype), nn.Standardiser(mean, std)
         )
         return decoder(points, latent)
 
@@ -24,9 +32,11 @@ def _decoder(dtype):
 
 
 def _dynamics(dtype):
+    drawn = nn.SwishDynamics(2, _standard(), width=4, depth=2, key=jr.key(0))
+
     def velocity(mean, std, latent, cond):
-        dynamics = nn.SwishDynamics(
-            2, nn.Standardiser(mean, std), width=4, depth=2, key=jr.key(0)
+        dynamics = eqx.tree_at(
+            lambda d: d.parameters, cast(drawn, dtype), nn.Standardiser(mean, std)
         )
         return dynamics(0.0, latent, cond)
 
