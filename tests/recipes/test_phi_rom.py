@@ -115,6 +115,7 @@ def check_same_weights(run, other):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_killed_three_times_the_run_ends_in_the_same_bits(finished, tmp_path):
     """SIGKILL somewhere in each third, then Ctrl-C; the last start finishes."""
     whole, _ = finished
