@@ -10,18 +10,18 @@ and the 95 % bootstrap interval of the ratio. Compile time is counted for neithe
 """
 
 import argparse
-import time
 
 import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from timing import bootstrap, paired_times
 
 from phix import Diffusion, Grid, solve
 
 
-NODES, STEPS, PAIRS = 128, 1000, 15
+NODES, STEPS = 128, 1000
 
 
 def main() -> None:
@@ -80,26 +80,6 @@ def difference(compiled, target, at, h=1e-5):
     central_nu = (value(u0, nu + h) - value(u0, nu - h)) / (2 * h)
     pairs = (along, central), (in_nu, central_nu)
     return ", ".join(f"{abs(a - b) / abs(b):.1e}" for a, b in pairs)
-
-
-def paired_times(first, second) -> np.ndarray:
-    """Seconds of both, one after the other, `PAIRS` times."""
-    jax.block_until_ready((first(), second()))
-    rows = []
-    for _ in range(PAIRS):
-        row = []
-        for call in (first, second):
-            start = time.perf_counter()
-            jax.block_until_ready(call())
-            row.append(time.perf_counter() - start)
-        rows.append(row)
-    return np.asarray(rows)
-
-
-def bootstrap(ratios, draws=2000):
-    rng = np.random.default_rng(0)
-    medians = np.median(rng.choice(ratios, (draws, len(ratios))), axis=1)
-    return np.percentile(medians, [2.5, 97.5])
 
 
 if __name__ == "__main__":

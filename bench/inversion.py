@@ -10,7 +10,6 @@ interval for the ratio). Compile time is counted for neither.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import equinox as eqx
@@ -18,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from timing import bootstrap, paired_times
 
 from phix import rom
 from phix.data import RunDirectory
@@ -29,7 +29,7 @@ from phix.recipes._rom_run import restore
 
 ADAM_STEPS, ADAM_RATE = 1000, 0.1
 GRADIENT_WORK = 3
-FRAMES, PAIRS = 10, 15
+FRAMES = 10
 # Two residuals are called equal when they differ by less than float32 can tell.
 ROUNDING = 1e-4
 
@@ -93,27 +93,6 @@ def adam_inversion(model, points, values):
     carry = (start, optimiser.init(start), jnp.asarray(jnp.inf, values.dtype))
     (_, _, best), _ = jax.lax.scan(step, carry, length=ADAM_STEPS)
     return jnp.sqrt(best * values.size) / scale
-
-
-def paired_times(first, second) -> np.ndarray:
-    """Seconds of both, one after the other, `PAIRS` times."""
-    rows = []
-    for _ in range(PAIRS):
-        row = []
-        for call in (first, second):
-            start = time.perf_counter()
-            jax.block_until_ready(call())
-            row.append(time.perf_counter() - start)
-        rows.append(row)
-    return np.asarray(rows)
-
-
-def bootstrap(ratios: np.ndarray) -> tuple[float, float]:
-    """A 95 % interval of the median."""
-    rng = np.random.default_rng(0)
-    draws = rng.choice(ratios, (2000, len(ratios)))
-    low, high = np.percentile(np.median(draws, axis=1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 if __name__ == "__main__":

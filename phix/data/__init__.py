@@ -12,6 +12,7 @@ from phix.data._store import (
     load_trajectories as load_trajectories,
     save_trajectories as save_trajectories,
 )
+from phix.data._tensorboard import TensorBoard as TensorBoard
 from phix.data._trajectory import Trajectory as Trajectory
 
 
@@ -20,6 +21,7 @@ __all__ = [
     "Progress",
     "RunDirectory",
     "StopSignal",
+    "TensorBoard",
     "Trajectory",
     "atomic_write",
     "check_same_config",

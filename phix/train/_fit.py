@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from phix._errors import PhixError, Result, describe, require
 from phix._types import PRNGKeyArray, PyTree
-from phix.data import JsonLines, Progress, StopSignal
+from phix.data import JsonLines, Progress, StopSignal, TensorBoard
 from phix.parallel import BATCH_AXIS
 from phix.train._checkpoints import Checkpoints
 from phix.train._loop import Carry, Program, Span, advance
@@ -42,7 +42,7 @@ def fit(
     evaluate_every: int | None = None,
     monitors: Sequence[Callable] = (),
     checkpoint: Checkpoints | None = None,
-    log: JsonLines | None = None,
+    log: JsonLines | TensorBoard | None = None,
     log_every: int | None = None,
     mesh: Mesh | None = None,
     ema: float | None = None,
@@ -73,7 +73,8 @@ def fit(
         the device, before the update, on logged steps.
     - `checkpoint`: a `Checkpoints` says where and when to save. If it holds one, the
         run resumes from the latest; log records beyond it are dropped.
-    - `log`: a `JsonLines` file that gets every logged record.
+    - `log`: a `JsonLines` file (or a `TensorBoard` around one) that gets every
+        logged record.
     - `log_every`: log every so many updates (and the first and last); the default gives
         about 500 records.
     - `mesh`: devices to share each batch, see `phix.parallel.make_mesh`. The model is

@@ -12,7 +12,7 @@ import numpy as np
 
 from phix._errors import Result, nearest, require
 from phix._types import PRNGKeyArray, PyTree
-from phix.data import JsonLines
+from phix.data import JsonLines, TensorBoard
 from phix.train._checkpoints import Checkpoints
 from phix.train._loop import Carry, Program, Span, advance
 
@@ -64,7 +64,7 @@ class Run:
         key: PRNGKeyArray,
         *,
         steps: int,
-        log: JsonLines | None,
+        log: JsonLines | TensorBoard | None,
         log_every: int,
         evaluate: Callable[[PyTree], dict] | None,
         evaluate_every: int | None,
