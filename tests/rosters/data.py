@@ -9,7 +9,7 @@ EXEMPT = {
     "StopSignal": "listens to the operating system",
     "atomic_write": "writes a file",
     "check_same_config": "compares two configurations",
-    "TensorBoard": "writes files",
+    "TensorBoard": "writes event files",
     "Trajectory": "a record; it goes through every transformation inside `solve`",
     "load_trajectories": "reads a file",
     "save_trajectories": "writes a file",
