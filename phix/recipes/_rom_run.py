@@ -1,6 +1,7 @@
 """The jobs of the Φ-ROM recipe: simulate, run, evaluate, forecast."""
 
 import importlib.util
+import json
 import time
 from pathlib import Path
 
@@ -92,7 +93,16 @@ def evaluate(recipe: PhiROMRecipe, directory: Path) -> None:
     require_extras()
     with RunDirectory(directory, to_dict(recipe)) as folder:
         case = make_case(recipe)
-        assess(recipe, case, restore(recipe, case, folder), folder, {})
+        assess(recipe, case, restore(recipe, case, folder), folder, spent(folder))
+
+
+def spent(folder: RunDirectory) -> dict[str, float]:
+    """The seconds that an earlier report of the run gives for data and training."""
+    file = folder.path / "metrics.json"
+    if not file.exists():
+        return {}
+    seconds = json.loads(file.read_text())["seconds"]
+    return {name: seconds[name] for name in ("simulate", "fit") if name in seconds}
 
 
 def restore(recipe: PhiROMRecipe, case: Case, folder: RunDirectory) -> rom.ReducedModel:

@@ -19,9 +19,13 @@ def config(tmp_path, monkeypatch):
 
 
 def _start(*arguments):
-    code = "import sys, tests.recipes.toy, phix.cli; sys.exit(phix.cli.main())"
+    # A suite started in the background ignores Ctrl-C, and its children with it.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "import sys, tests.recipes.toy, phix.cli; sys.exit(phix.cli.main())"
     return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -186,6 +190,6 @@ def test_a_signal_stops_it_with_a_word_on_how_to_go_on(config, tmp_path, number,
         error = process.communicate(timeout=60)[1]
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
     assert process.returncode == code
     assert error.count("\n") == 1 and "continues where it was" in error

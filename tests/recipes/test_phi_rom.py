@@ -188,3 +188,13 @@ def test_the_paper_run_is_the_paper():
     assert (loss.reconstruction_weight, loss.warmup, loss.fraction) == (0.5, 1000, 0.1)
     assert (recipe.decoder.latent_size, recipe.decoder.depth) == (4, 4)
     assert (recipe.dynamics.depth, recipe.dynamics.width) == (4, 64)
+
+
+def test_evaluating_anew_gives_the_same_errors(finished):
+    run, _ = finished
+    before = json.loads((run / "metrics.json").read_text())
+    finish(phix("evaluate", run))
+    after = json.loads((run / "metrics.json").read_text())
+    assert after["errors"] == before["errors"]
+    for part in ("simulate", "fit"):
+        assert after["seconds"][part] == before["seconds"][part]
