@@ -1,4 +1,4 @@
-"""Numerics without physics: least squares, minimisation, checkpointed loops, AD."""
+"""Numerics without physics: least squares, minimisation, checkpointed loops, AD, φ."""
 
 from phix.num._ad import (
     divergence as divergence,
@@ -16,6 +16,7 @@ from phix.num._minimise import (
     minimise as minimise,
 )
 from phix.num._norm import norm as norm
+from phix.num._phi import phi as phi, phis as phis
 from phix.num._scan import checkpointed_scan as checkpointed_scan
 
 
@@ -31,4 +32,6 @@ __all__ = [
     "least_squares",
     "minimise",
     "norm",
+    "phi",
+    "phis",
 ]
