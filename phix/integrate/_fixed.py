@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.lax as lax
 import jax.numpy as jnp
+import jax.tree_util as jtu
 
 from phix._types import Array, Int, PyTree, Real
 from phix.integrate._plan import Plan
@@ -13,28 +14,39 @@ from phix.num import checkpointed_scan
 
 
 def scan_plan(
-    init: Callable,
-    advance: Callable,
+    method: tuple[Callable, Callable, Callable],
     decode: Callable,
     y0: PyTree,
     plan: Plan,
     memory: int | None,
 ) -> tuple[PyTree, Int[Array, ""], Real[Array, ""], Int[Array, ""]]:
-    """Runs a plan; `init` and `advance` are those of `make_advance`.
+    """Runs a plan by the functions of `make_advance`.
+
+    What a scheme prepares for a step length it prepares once where all steps are alike,
+    otherwise anew, with its memory, for every interval.
 
     **Returns:** the decoded states at the ends of the intervals, the result code, the
     first bad time and the number of steps taken.
     """
     outer, inner = _split_memory(memory, plan)
+    prepare, init, advance = method
+    tables = prepare(plan.starts[0], plan.h[0], y0)
+    hidden = init(plan.starts[0], plan.h[0], y0, tables)
+    restarts = not plan.constant and len(jtu.tree_leaves(tables)) > 0
 
     def interval(carry, xs):
         start, stop, h, count = xs
+        current = tables
+        if restarts:
+            y, hidden, watch = carry
+            current = prepare(start, h, y)
+            carry = y, init(start, h, y, current), watch
 
         def step(carry, j):
             y, hidden, watch = carry
             t0 = start + jnp.asarray(j, h.dtype) * h
             t1 = jnp.where(j + 1 == count, stop, t0 + h)
-            y, hidden, failure = advance(t0, t1, h, y, hidden)
+            y, hidden, failure = advance(t0, t1, h, y, hidden, current)
             return (y, hidden, look(watch, y, failure)), None
 
         def masked(carry, j):
@@ -44,7 +56,6 @@ def scan_plan(
         carry, _ = _scan(body, carry, jnp.arange(plan.length), inner)
         return carry, decode(carry[0])
 
-    hidden = init(plan.starts[0], plan.starts[0] + plan.h[0], y0)
     carry = (y0, hidden, start_watch(y0))
     if memory is not None and plan.counts.size > 1:
         interval = jax.checkpoint(interval, prevent_cse=False)

@@ -13,7 +13,8 @@ class Plan(eqx.Module):
 
     `length` is the static length of the inner scan, at least every count; where it is
     above one, the remaining steps of that interval are skipped. `uniform` says that
-    there are none. `code` refuses the plan before the run.
+    there are none, `constant` that all steps have one length. `code` refuses the plan
+    before the run.
     """
 
     starts: Real[Array, " intervals"]
@@ -23,6 +24,7 @@ class Plan(eqx.Module):
     code: IntScalar
     length: int = eqx.field(static=True)
     uniform: bool = eqx.field(static=True)
+    constant: bool = eqx.field(static=True)
 
     def time_of_step(self, ordinal: Int[Array, ""]) -> Real[Array, ""]:
         """The time reached by the step with this number, counted over all intervals."""
@@ -53,7 +55,8 @@ def make_plan(
         counts = _concrete_counts(given, dt, max_steps, exact)
         length, uniform, code = int(counts.max()), bool(np.ptp(counts) == 0), 0
         # In float64 first: differences of float32 times have lost digits.
-        h = jnp.asarray(np.diff(np.asarray(given, np.float64)) / counts, ts.dtype)
+        h, constant = _step_lengths(given, counts)
+        h = jnp.asarray(h, ts.dtype)
         counts = jnp.asarray(counts, jnp.int32)
     elif max_steps is None:
         raise ValueError(
@@ -63,9 +66,20 @@ def make_plan(
         )
     else:
         counts, code = _traced_counts(ts, dt, max_steps)
-        length, uniform = max_steps, False
+        length, uniform, constant = max_steps, False, ts.size == 2
         h = jnp.diff(ts) / jnp.asarray(counts, ts.dtype)
-    return Plan(ts[:-1], ts[1:], h, counts, code, length, uniform)
+    return Plan(ts[:-1], ts[1:], h, counts, code, length, uniform, constant)
+
+
+def _step_lengths(ts, counts: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The step in each interval, and whether they differ by rounding of `ts` only."""
+    eps = _eps(np.asarray(ts))
+    ts = np.asarray(ts, np.float64)
+    h = np.diff(ts) / counts
+    constant = bool(np.ptp(h) <= 4 * eps * np.abs(ts).max())
+    return (
+        np.full_like(h, (ts[-1] - ts[0]) / counts.sum()) if constant else h
+    ), constant
 
 
 def _allowance(xp, ts, dt, ratio, eps):

@@ -14,6 +14,9 @@ from diffrax import AbstractSolver, AbstractTerm
 
 from phix._errors import Result
 from phix._types import Array, PyTree, Real, RealScalar
+from phix.integrate._etdrk import ETDRK4
+from phix.integrate._split import AbstractSplitScheme, prepare_split
+from phix.pde import AbstractSemilinear
 
 
 # Diffrax marks "take the tolerance of the step size controller" by this sentinel.
@@ -38,6 +41,12 @@ def default_scheme(problem: object) -> AbstractSolver:
     return dfx.Tsit5()
 
 
+@default_scheme.register
+def _(problem: AbstractSemilinear) -> AbstractSolver:
+    del problem
+    return ETDRK4()
+
+
 def explicit_tableau(scheme: AbstractSolver):
     """`(nodes, weights, rows)` of an explicit Runge–Kutta scheme, otherwise `None`."""
     if type(scheme) is dfx.Euler:
@@ -56,11 +65,15 @@ def explicit_tableau(scheme: AbstractSolver):
 
 def make_advance(
     terms: PyTree[AbstractTerm], scheme: AbstractSolver, args: PyTree
-) -> tuple[Callable, Callable]:
-    """The pair `(init, advance)` that the scan driver runs.
+) -> tuple[Callable, Callable, Callable]:
+    """The functions `(prepare, init, advance)` that the scan driver runs.
 
-    `init(t0, t1, y) -> memory`, `advance(t0, t1, h, y, memory) -> (y, memory, code)`.
+    `prepare(t, h, y) -> tables` is what stays the same while h does;
+    `init(t0, h, y, tables) -> memory`;
+    `advance(t0, t1, h, y, memory, tables) -> (y, memory, code)`.
     """
+    if isinstance(scheme, AbstractSplitScheme):
+        return prepare_split(scheme, terms, args)
     tableau = explicit_tableau(scheme)
     if tableau is not None and isinstance(terms, dfx.ODETerm):
         return _unrolled(terms, tableau, args)
@@ -75,11 +88,8 @@ def _unrolled(terms: dfx.ODETerm, tableau: tuple, args: PyTree):
     nodes, weights, rows = tableau
     needed = _needed_stages(weights, rows)
 
-    def init(t0, t1, y):
-        del t0, t1, y
-        return ()
-
-    def advance(t0, t1, h, y, memory):
+    def advance(t0, t1, h, y, memory, tables):
+        del tables
         stages = []
         for i, (node, row) in enumerate(zip(nodes, rows, strict=True)):
             if i not in needed:
@@ -90,7 +100,7 @@ def _unrolled(terms: dfx.ODETerm, tableau: tuple, args: PyTree):
             stages.append(_unfused(terms.vf(t, stage, args), t))
         return _combine(y, h, weights, stages), memory, Result.successful
 
-    return init, advance
+    return nothing, nothing, advance
 
 
 def _unfused(tree: PyTree, t: RealScalar) -> PyTree:
@@ -106,6 +116,12 @@ def _unfused(tree: PyTree, t: RealScalar) -> PyTree:
         return tree
     zeros = lambda tree: jtu.tree_map(jnp.zeros_like, tree)  # noqa: E731
     return lax.cond(t > -jnp.inf, lambda tree: tree, zeros, tree)
+
+
+def nothing(*args: object) -> tuple:
+    """What a scheme prepares or remembers that needs neither."""
+    del args
+    return ()
 
 
 def _needed_stages(weights: tuple, rows: tuple) -> set[int]:
@@ -139,11 +155,12 @@ def _wrapped(terms: PyTree[AbstractTerm], scheme: AbstractSolver, args: PyTree):
             lambda s: s.scan_kind, scheme, "bounded", is_leaf=lambda x: x is None
         )
 
-    def init(t0, t1, y):
-        return _as_arrays(scheme.init(terms, t0, t1, y, args))
+    def init(t0, h, y, tables):
+        del tables
+        return _as_arrays(scheme.init(terms, t0, t0 + h, y, args))
 
-    def advance(t0, t1, h, y, memory):
-        del h
+    def advance(t0, t1, h, y, memory, tables):
+        del h, tables
         y, _, _, memory, result = scheme.step(
             terms, t0, t1, y, args, memory, made_jump=False
         )
@@ -151,7 +168,7 @@ def _wrapped(terms: PyTree[AbstractTerm], scheme: AbstractSolver, args: PyTree):
         code = jnp.where(failed, Result.solver_failed, Result.successful)
         return y, _as_arrays(memory), code
 
-    return init, advance
+    return nothing, init, advance
 
 
 def _as_arrays(tree: PyTree) -> PyTree:

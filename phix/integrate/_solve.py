@@ -15,7 +15,13 @@ from phix.data import Trajectory
 from phix.integrate._adaptive import solve_adaptive
 from phix.integrate._fixed import scan_plan
 from phix.integrate._plan import Plan, make_plan
-from phix.integrate._schemes import default_scheme, make_advance, with_tolerances
+from phix.integrate._schemes import (
+    default_scheme,
+    make_advance,
+    nothing,
+    with_tolerances,
+)
+from phix.integrate._split import AbstractSplitScheme
 from phix.integrate._watch import all_finite
 from phix.pde import AbstractDiscrete, AbstractEquation
 from phix.space import Grid
@@ -80,7 +86,7 @@ def solve(
     !!! note
         The adaptive driver differentiates in reverse mode only.
     """
-    u0 = _as_state(problem, u0)
+    u0 = as_state(problem, u0)
     given, ts = ts, _as_times(ts, u0)
     require(memory is None or memory >= 1, f"`memory` counts states kept; got {memory}")
     require(
@@ -110,7 +116,7 @@ def _run(problem, u0, ts, plan, scheme, args, tolerances, memory, max_steps):
     encode, decode, space, params, valid, extra = _facts(problem, u0)
     y0 = encode(u0)
     if plan is None:
-        terms = _terms(problem, y0)
+        terms = terms_for(problem, scheme)
         us, code, bad, stats = solve_adaptive(
             terms, scheme, decode, y0, ts, args, tolerances, memory, max_steps
         )
@@ -120,8 +126,8 @@ def _run(problem, u0, ts, plan, scheme, args, tolerances, memory, max_steps):
         else:
             rtol, atol = tolerances
             scheme = with_tolerances(scheme, rtol, atol, y0, plan.h)
-            driver = make_advance(_terms(problem, y0), scheme, args)
-        us, code, bad, steps = scan_plan(*driver, decode, y0, plan, memory)
+            driver = make_advance(terms_for(problem, scheme), scheme, args)
+        us, code, bad, steps = scan_plan(driver, decode, y0, plan, memory)
         stats = {"num_steps": steps, "num_rejected": jnp.zeros_like(steps)}
     us = jtu.tree_map(lambda a, b: jnp.concatenate([a[None], b]), u0, us)
     invalid = ~(valid & all_finite(u0))
@@ -152,23 +158,25 @@ def _facts(problem, u0):
 def _native(equation: AbstractDiscrete, args: PyTree):
     """An equation's own step, in the form of `make_advance`."""
 
-    def init(t0, t1, y):
-        del t0, t1, y
-        return ()
-
-    def advance(t0, t1, h, y, memory):
-        del t1, h
+    def advance(t0, t1, h, y, memory, tables):
+        del t1, h, tables
         new = _conform(equation.step(y, t0, args), y, "`step`")
         return new, memory, Result.successful
 
-    return init, advance
+    return nothing, nothing, advance
 
 
-def _terms(problem, y0: PyTree) -> PyTree:
+def terms_for(problem, scheme: dfx.AbstractSolver) -> PyTree:
     """Diffrax terms whose vector field is checked against the state it moves."""
     if not isinstance(problem, AbstractEquation):
         return dfx.ODETerm(_Checked(problem))
     terms = problem.terms()
+    if isinstance(terms, dfx.MultiTerm) and not isinstance(scheme, AbstractSplitScheme):
+        # Any other scheme integrates the sum of both parts.
+        parts = terms.terms
+        return dfx.ODETerm(
+            lambda t, y, args: sum(part.vf(t, y, args) for part in parts)
+        )
     if type(terms) is dfx.ODETerm:
         terms = dfx.ODETerm(_Checked(terms.vector_field))
     return terms
@@ -206,7 +214,7 @@ def _conform(new: PyTree, old: PyTree, name: str) -> PyTree:
     return jtu.tree_map(leaf, new, old)
 
 
-def _as_state(problem, u0: PyTree) -> PyTree:
+def as_state(problem, u0: PyTree) -> PyTree:
     """`u0` as arrays, checked as far as it can be seen."""
 
     def leaf(path, x):

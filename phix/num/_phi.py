@@ -40,9 +40,7 @@ def phi(k: int, z: Inexact[Array, "*shape"]) -> Inexact[Array, "*shape"]:
     return phis(k, z)[k]
 
 
-def phis(
-    k: int, z: Inexact[Array, "*shape"]
-) -> tuple[Inexact[Array, "*shape"], ...]:
+def phis(k: int, z: Inexact[Array, "*shape"]) -> tuple[Inexact[Array, "*shape"], ...]:
     r"""$\varphi_0(z), \ldots, \varphi_k(z)$ together, for the price of the last.
 
     Taylor's series of $\varphi_k$ and the recurrence downwards where $|z| < 1$,

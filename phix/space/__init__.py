@@ -3,6 +3,7 @@
 from phix.space._base import AbstractSpace as AbstractSpace
 from phix.space._boundary import Boundary as Boundary, Twisted as Twisted
 from phix.space._grid import Grid as Grid
+from phix.space._modes import Modes as Modes
 from phix.space._sensors import (
     AbstractObservation as AbstractObservation,
     NodeSensors as NodeSensors,
@@ -25,6 +26,7 @@ __all__ = [
     "AbstractSpace",
     "Boundary",
     "Grid",
+    "Modes",
     "NodeSensors",
     "Sensors",
     "Twisted",

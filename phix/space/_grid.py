@@ -16,6 +16,7 @@ from phix.space._base import AbstractSpace
 from phix.space._boundary import Boundary, read_boundary
 from phix.space._ghost import extend, face_values, lengthen
 from phix.space._interpolation import is_inside, multilinear, wrap
+from phix.space._modes import Modes
 
 
 _NODES = ("vertex", "centre")
@@ -161,6 +162,13 @@ class Grid(AbstractSpace):
             f"(channels, {', '.join(map(str, self.shape))})"
             + ("; add the axis of channels" if shape == self.shape else ""),
         )
+
+    def modes(self, keep: float | None = None, complex: bool = False) -> Modes:
+        """The transform of this grid: all modes, or the fraction `keep` of each axis.
+
+        See `Modes`; `grid.modes(2 / 3).to_modes(u)` are the coefficients of a field.
+        """
+        return Modes(self, keep, complex)
 
     def project(self, fn: Callable, dtype: Any = None) -> Inexact[Array, "..."]:
         """Samples a function at the nodes.

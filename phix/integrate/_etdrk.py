@@ -1,0 +1,177 @@
+"""Exponential Runge–Kutta schemes of orders 1 to 4."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from phix._types import Array, Inexact, PyTree, RealScalar
+from phix.integrate._split import AbstractSplitScheme
+from phix.num import phis
+
+
+# k -> w stands for the entry h Σ w φ_k(c z), c the node of the row, z = h L.
+Entry = Mapping[int, float]
+Row = tuple[Entry, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExponentialTableau:
+    """The entries of an exponential Runge–Kutta scheme, stage by stage.
+
+    `nodes[i]` is the time of stage i in steps; `rows[i]` its weights of the earlier
+    stages; `weights` those of the result. Each is also multiplied into $e^{c_i z}y$.
+    """
+
+    nodes: tuple[float, ...]
+    rows: tuple[Row, ...]
+    weights: Row
+
+
+class AbstractETDRK(AbstractSplitScheme):
+    """Runs an `ExponentialTableau`."""
+
+    tableau: ClassVar[ExponentialTableau]
+
+    def coefficients(self, symbol: Inexact[Array, "..."], h: RealScalar) -> PyTree:
+        """$e^{c_i z}$ and the entries, row by row, for z = h · symbol."""
+        tableau, z = self.tableau, h * symbol
+        rows = (*tableau.rows, tableau.weights)
+        highest = max(k for row in rows for entry in row for k in entry)
+        at = {c: phis(highest, c * z) for c in {*tableau.nodes, 1.0}}
+        return tuple(
+            (
+                at[c][0],
+                tuple(
+                    h * sum(w * at[c][k] for k, w in entry.items()) if entry else None
+                    for entry in row
+                ),
+            )
+            for c, row in zip((*tableau.nodes, 1.0), rows, strict=True)
+        )
+
+    def start(
+        self,
+        nonlinear: Callable,
+        t: RealScalar,
+        h: RealScalar,
+        y: Inexact[Array, "..."],
+        coefficients: PyTree,
+    ) -> tuple:
+        """Nothing: a one-step scheme."""
+        del nonlinear, t, h, y, coefficients
+        return ()
+
+    def advance(
+        self,
+        nonlinear: Callable,
+        t: RealScalar,
+        h: RealScalar,
+        y: Inexact[Array, "..."],
+        coefficients: PyTree,
+        history: PyTree,
+    ) -> tuple[Inexact[Array, "..."], None, PyTree]:
+        """One step."""
+        *stages, last = coefficients
+        values = [nonlinear(t, y)]
+        for node, row in zip(self.tableau.nodes[1:], stages[1:], strict=True):
+            values.append(nonlinear(t + node * h, combine(row, y, values)))
+        return combine(last, y, values), None, history
+
+
+def combine(
+    row: PyTree, y: Inexact[Array, "..."], values: list[Array]
+) -> Inexact[Array, "..."]:
+    r"""$e^{cz}y + \sum_j a_j N_j$ over the entries that are there."""
+    decay, entries = row
+    total = decay * y
+    for entry, value in zip(entries, values, strict=True):
+        if entry is not None:
+            total = total + entry * value
+    return total
+
+
+class ETDRK1(AbstractETDRK):
+    r"""Exponential Euler: $y_1 = e^{z}y + h\varphi_1(z)N(y)$. Order 1, one evaluation.
+
+    ??? cite "Reference"
+        S. M. Cox, P. C. Matthews, J. Comput. Phys. 176 (2002) 430.
+    """
+
+    tableau: ClassVar[ExponentialTableau] = ExponentialTableau(
+        nodes=(0.0,), rows=((),), weights=({1: 1.0},)
+    )
+
+    def order(self, terms: PyTree) -> int:
+        """1."""
+        del terms
+        return 1
+
+
+class ETDRK2(AbstractETDRK):
+    """Exponential Runge–Kutta of order 2, two evaluations a step.
+
+    ??? cite "Reference"
+        S. M. Cox, P. C. Matthews, J. Comput. Phys. 176 (2002) 430, equation (22).
+    """
+
+    tableau: ClassVar[ExponentialTableau] = ExponentialTableau(
+        nodes=(0.0, 1.0),
+        rows=((), ({1: 1.0},)),
+        weights=({1: 1.0, 2: -1.0}, {2: 1.0}),
+    )
+
+    def order(self, terms: PyTree) -> int:
+        """2."""
+        del terms
+        return 2
+
+
+class ETDRK3(AbstractETDRK):
+    """Exponential Runge–Kutta of order 3, three evaluations a step.
+
+    ??? cite "Reference"
+        S. M. Cox, P. C. Matthews, J. Comput. Phys. 176 (2002) 430, equations (23-25).
+    """
+
+    tableau: ClassVar[ExponentialTableau] = ExponentialTableau(
+        nodes=(0.0, 0.5, 1.0),
+        rows=((), ({1: 0.5},), ({1: -1.0}, {1: 2.0})),
+        weights=({1: 1.0, 2: -3.0, 3: 4.0}, {2: 4.0, 3: -8.0}, {2: -1.0, 3: 4.0}),
+    )
+
+    def order(self, terms: PyTree) -> int:
+        """3."""
+        del terms
+        return 3
+
+
+class ETDRK4(AbstractETDRK):
+    """Krogstad's exponential Runge–Kutta of order 4, four evaluations a step.
+
+    The default of semilinear equations with fixed steps. On stiff problems its order
+    falls to 3, that of Cox and Matthews' variant to 2.
+
+    ??? cite "Reference"
+        S. Krogstad, J. Comput. Phys. 203 (2005) 72, equation (51).
+    """
+
+    tableau: ClassVar[ExponentialTableau] = ExponentialTableau(
+        nodes=(0.0, 0.5, 0.5, 1.0),
+        rows=(
+            (),
+            ({1: 0.5},),
+            ({1: 0.5, 2: -1.0}, {2: 1.0}),
+            ({1: 1.0, 2: -2.0}, {}, {2: 2.0}),
+        ),
+        weights=(
+            {1: 1.0, 2: -3.0, 3: 4.0},
+            {2: 2.0, 3: -4.0},
+            {2: 2.0, 3: -4.0},
+            {2: -1.0, 3: 4.0},
+        ),
+    )
+
+    def order(self, terms: PyTree) -> int:
+        """4."""
+        del terms
+        return 4

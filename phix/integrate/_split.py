@@ -1,0 +1,156 @@
+"""Schemes that see a linear and a nonlinear part, as Diffrax solvers."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import diffrax as dfx
+import equinox as eqx
+import jax.lax as lax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+
+from phix._types import Array, Inexact, PyTree, RealScalar
+
+
+class SplitState(eqx.Module):
+    """What Diffrax carries between steps: the last step's length and its tables."""
+
+    h: Any
+    coefficients: PyTree
+    history: PyTree
+
+
+class AbstractSplitScheme(dfx.AbstractSolver):
+    r"""A scheme for $\dot y = Ly + N(t, y)$ with a diagonal L.
+
+    It takes two Diffrax terms, the linear first (`AbstractSemilinear.terms()`), in
+    `diffrax.diffeqsolve` as in `solve`. Everything that depends on L and the step
+    alone is in `coefficients`, computed once for as long as the step stays the same.
+    """
+
+    term_structure: ClassVar = dfx.MultiTerm[tuple[dfx.AbstractTerm, dfx.AbstractTerm]]
+    interpolation_cls: ClassVar[Callable[..., dfx.LocalLinearInterpolation]] = (
+        dfx.LocalLinearInterpolation
+    )
+
+    @abc.abstractmethod
+    def coefficients(self, symbol: Inexact[Array, "..."], h: RealScalar) -> PyTree:
+        """The tables of the scheme for the diagonal `symbol` and the step h."""
+
+    @abc.abstractmethod
+    def start(
+        self,
+        nonlinear: Callable,
+        t: RealScalar,
+        h: RealScalar,
+        y: Inexact[Array, "..."],
+        coefficients: PyTree,
+    ) -> PyTree:
+        """What a multistep scheme must know before its first step; `()` otherwise."""
+
+    @abc.abstractmethod
+    def advance(
+        self,
+        nonlinear: Callable,
+        t: RealScalar,
+        h: RealScalar,
+        y: Inexact[Array, "..."],
+        coefficients: PyTree,
+        history: PyTree,
+    ) -> tuple[Inexact[Array, "..."], Inexact[Array, "..."] | None, PyTree]:
+        """The state at t + h, an estimate of its error (or None), the new history."""
+
+    def init(
+        self,
+        terms: PyTree,
+        t0: RealScalar,
+        t1: RealScalar,
+        y0: Inexact[Array, "..."],
+        args: PyTree,
+    ) -> SplitState:
+        """Diffrax's `init`."""
+        return self._begin(terms, t0, terms.terms[0].contr(t0, t1), y0, args)
+
+    def step(
+        self,
+        terms: PyTree,
+        t0: RealScalar,
+        t1: RealScalar,
+        y0: Inexact[Array, "..."],
+        args: PyTree,
+        solver_state: SplitState,
+        made_jump: Any,
+    ) -> tuple:
+        """Diffrax's `step`; another step length than the last begins anew."""
+        del made_jump
+        h = terms.terms[0].contr(t0, t1)
+        state = lax.cond(
+            solver_state.h == h,
+            lambda: solver_state,
+            lambda: self._begin(terms, t0, h, y0, args),
+        )
+        y1, error, history = self.advance(
+            nonlinear_part(terms, args), t0, h, y0, state.coefficients, state.history
+        )
+        state = SplitState(state.h, state.coefficients, history)
+        return y1, error, {"y0": y0, "y1": y1}, state, dfx.RESULTS.successful
+
+    def func(
+        self,
+        terms: PyTree,
+        t0: RealScalar,
+        y0: Inexact[Array, "..."],
+        args: PyTree,
+    ) -> Inexact[Array, "..."]:
+        """The whole vector field, for Diffrax's choice of a first step."""
+        linear, nonlinear = terms.terms
+        return linear.vf(t0, y0, args) + nonlinear.vf(t0, y0, args)
+
+    def _begin(self, terms, t, h, y, args) -> SplitState:
+        h = jnp.asarray(h, jnp.finfo(y.dtype).dtype)
+        coefficients = self.coefficients(symbol_of(terms, t, y, args), h)
+        nonlinear = nonlinear_part(terms, args)
+        return SplitState(h, coefficients, self.start(nonlinear, t, h, y, coefficients))
+
+
+def symbol_of(
+    terms: PyTree, t: RealScalar, y: Inexact[Array, "..."], args: PyTree
+) -> Inexact[Array, "..."]:
+    """The diagonal of the linear term, read off by applying it to ones.
+
+    Real ones, so that a real symbol stays real; of one channel, so that a symbol all
+    channels share is stored once.
+    """
+    shape = (1, *y.shape[1:]) if y.ndim else ()
+    ones = jnp.ones(shape, jnp.finfo(y.dtype).dtype)
+    return terms.terms[0].vf(t, ones, args)
+
+
+def nonlinear_part(terms: PyTree, args: PyTree) -> Callable:
+    """N(t, y) of a pair of terms."""
+
+    def nonlinear(t: RealScalar, y: PyTree) -> PyTree:
+        return terms.terms[1].vf(t, y, args)
+
+    return nonlinear
+
+
+def prepare_split(
+    scheme: AbstractSplitScheme, terms: PyTree, args: PyTree
+) -> tuple[Callable, Callable, Callable]:
+    """The scheme as the fixed-step driver runs it, see `make_advance`."""
+    nonlinear = nonlinear_part(terms, args)
+
+    def prepare(t, h, y):
+        return scheme.coefficients(symbol_of(terms, t, y, args), h)
+
+    def init(t0, h, y, tables):
+        return scheme.start(nonlinear, t0, h, y, tables)
+
+    def advance(t0, t1, h, y, history, tables):
+        del t1
+        y1, _, history = scheme.advance(nonlinear, t0, h, y, tables, history)
+        return jtu.tree_map(lambda a, b: a.astype(b.dtype), y1, y), history, 0
+
+    return prepare, init, advance
