@@ -19,9 +19,10 @@ class Modes(eqx.Module):
 
     $$u(x) = \sum_k c_k \prod_a \phi_{k_a}(x_a)$$
 
-    with $e^{i\kappa_k (x - x_\mathrm{low})}$ along periodic axes, and the sines or
-    cosines that the boundary and the nodes ask for along the others. Coefficients do
-    not depend on the resolution. Everything is static; a `Modes` can be hashed.
+    with $e^{i\kappa_k (x - x_0)}$ along periodic axes, and the sines or cosines that the
+    boundary and the nodes ask for along the others. $x_0$ is the first node: the low
+    end for vertex nodes, where coefficients do not depend on the resolution, and half
+    a cell further for centre nodes. Everything is static; a `Modes` can be hashed.
 
     Along a periodic axis coefficients are in the order $-K \ldots K$; a real field
     needs only $0 \ldots K$ along its last periodic axis. Cost: a real FFT for a
@@ -65,7 +66,7 @@ class Modes(eqx.Module):
         for axis, n in enumerate(grid.shape):
             least = math.floor(2 / (keep or 1)) + 1
             require(
-                keep is None or n == 1 or self._highest(axis) >= 1,
+                keep is None or n == 1 or self.highest(axis) >= 1,
                 f"grid is too small: of {n} nodes along axis {axis} the fraction "
                 f"{keep} keeps no wave; take at least {least}",
             )
@@ -123,7 +124,7 @@ class Modes(eqx.Module):
         real field is left out. On periodic grids the integral of |u|² is the volume
         times the sum of weights · |c|²."""
         weights = np.ones(self.shape)
-        half = self._half
+        half = self.half_axis
         if half is not None:
             k = self._indices[half]
             alone = (k == 0) | (2 * k == self.grid.shape[half])
@@ -133,15 +134,43 @@ class Modes(eqx.Module):
     def dealiased(self, degree: int) -> bool:
         """Whether products of `degree` kept fields have no aliasing error."""
         return all(
-            (degree + 1) * self._highest(a) < n
+            (degree + 1) * self.highest(a) < n
             for a, n in enumerate(self.grid.shape)
             if self._periodic(a)
         )
 
+    @property
+    def periodic_axes(self) -> tuple[int, ...]:
+        """The axes of exponentials."""
+        return tuple(a for a in range(self.grid.ndim) if self._periodic(a))
+
+    @property
+    def trig_axes(self) -> tuple[int, ...]:
+        """The axes of sines or cosines."""
+        return tuple(a for a in range(self.grid.ndim) if not self._periodic(a))
+
+    @property
+    def half_axis(self) -> int | None:
+        """The axis along which a real field needs no negative waves."""
+        return (
+            None if self.complex or not self.periodic_axes else self.periodic_axes[-1]
+        )
+
+    def highest(self, axis: int) -> int:
+        """The highest wave K kept along a periodic axis, else the number of modes."""
+        n = self.grid.shape[axis]
+        if not self._periodic(axis):
+            return n if self.keep is None else math.ceil(self.keep * n - 1e-9)
+        return n // 2 if self.keep is None else math.ceil(self.keep * n / 2 - 1e-9) - 1
+
+    def has_nyquist(self, axis: int) -> bool:
+        """Whether the wave n/2 of n nodes is kept: a cosine, of no sign."""
+        return self._periodic(axis) and 2 * self.highest(axis) == self.grid.shape[axis]
+
     def zeros(self, channels: int = 1, dtype: Any = None) -> Inexact[Array, "..."]:
         """Coefficients of a field of zeros, for fields of the given dtype."""
         dtype = jnp.result_type(dtype or float)
-        if self._fourier:
+        if self.periodic_axes:
             dtype = jnp.result_type(dtype, jnp.complex64)
         return jnp.zeros((channels, *self.shape), dtype)
 
@@ -158,17 +187,17 @@ class Modes(eqx.Module):
             self.complex or not jnp.iscomplexobj(u),
             "u is complex, the modes are of real fields: grid.modes(complex=True)",
         )
-        for axis in self._trig:
+        for axis in self.trig_axes:
             u = self._basis(axis).analyse(u, axis + 1)
             u = lax.slice_in_dim(u, 0, self.shape[axis], axis=axis + 1)
-        if not self._fourier:
+        if not self.periodic_axes:
             return u
         if self.complex:
             return self._cut(jnp.fft.fftn(u, axes=self._axes, norm="forward"))
         parts = [
             self._analyse_pair(u[i : i + 2])
             if self._in_pairs(u[i : i + 2].shape[0])
-            else self._cut(self._real_fft(u[i : i + 2]))
+            else self._real_fft(u[i : i + 2])
             for i in range(0, u.shape[0], 2)
         ]
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
@@ -189,16 +218,18 @@ class Modes(eqx.Module):
         if is_concrete(c):
             self._check_values(np.asarray(c))
         if self.complex:
-            c = jnp.fft.ifftn(self._place(c), axes=self._axes, norm="forward")
-        elif self._fourier:
+            c = jnp.fft.ifftn(
+                self._write(self._blank(c), c), axes=self._axes, norm="forward"
+            )
+        elif self.periodic_axes:
             parts = [
                 self._synthesise_pair(c[i : i + 2])
                 if self._in_pairs(c[i : i + 2].shape[0])
-                else self._inverse_real_fft(self._place(c[i : i + 2]))
+                else self._inverse_real_fft(c[i : i + 2])
                 for i in range(0, c.shape[0], 2)
             ]
             c = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
-        for axis in self._trig:
+        for axis in self.trig_axes:
             c = self._basis(axis).synthesise(c, self.grid.shape[axis], axis + 1)
         return c
 
@@ -212,38 +243,19 @@ class Modes(eqx.Module):
         return trig_basis(left.kind, right.kind, self.grid.node)
 
     @property
-    def _fourier(self) -> list[int]:
-        return [a for a in range(self.grid.ndim) if self._periodic(a)]
-
-    @property
-    def _trig(self) -> list[int]:
-        return [a for a in range(self.grid.ndim) if not self._periodic(a)]
-
-    @property
     def _axes(self) -> tuple[int, ...]:
         """The periodic axes of an array with channels first."""
-        return tuple(a + 1 for a in self._fourier)
-
-    @property
-    def _half(self) -> int | None:
-        """The axis along which a real field needs no negative waves."""
-        return None if self.complex or not self._fourier else self._fourier[-1]
-
-    def _highest(self, axis: int) -> int:
-        n = self.grid.shape[axis]
-        if not self._periodic(axis):
-            return n if self.keep is None else math.ceil(self.keep * n - 1e-9)
-        return n // 2 if self.keep is None else math.ceil(self.keep * n / 2 - 1e-9) - 1
+        return tuple(a + 1 for a in self.periodic_axes)
 
     @property
     def _indices(self) -> list[np.ndarray]:
         """The whole numbers of the waves kept along each axis, in order."""
         indices = []
         for axis, n in enumerate(self.grid.shape):
-            top = self._highest(axis)
+            top = self.highest(axis)
             if not self._periodic(axis):
                 indices.append(np.arange(top))
-            elif axis == self._half:
+            elif axis == self.half_axis:
                 indices.append(np.arange(top + 1))
             else:
                 indices.append(np.arange(-top, min(top, (n - 1) // 2) + 1))
@@ -260,78 +272,90 @@ class Modes(eqx.Module):
         """Two channels share an FFT where the kept waves lie symmetrically; in one
         dimension a complex FFT beats the real one even for one field."""
         symmetric = all(
-            2 * self._highest(a) < self.grid.shape[a] for a in self._fourier
+            2 * self.highest(a) < self.grid.shape[a] for a in self.periodic_axes
         )
         return symmetric and (channels == 2 or self.grid.ndim == 1)
 
     def _synthesise_pair(self, c: Array) -> Array:
         half = self._axes[-1]
         first, second = c[:1], c[1:] if c.shape[0] == 2 else jnp.zeros_like(c)
-        above = first + 1j * second
-        # Of waves -k: the conjugate coefficients of both fields.
-        below = lax.slice_in_dim(first - 1j * second, 1, None, axis=half)
-        below = jnp.conj(lax.rev(below, self._axes))
-        z = self._place(jnp.concatenate([below, above], axis=half), whole=True)
+        # first + i second, and of the waves -k the conjugate coefficients of both.
+        here = lax.complex(first.real - second.imag, first.imag + second.real)
+        there = lax.complex(first.real + second.imag, second.real - first.imag)
+        there = lax.rev(lax.slice_in_dim(there, 1, None, axis=half), self._axes)
+        z = self._write(self._blank(here), here)
+        z = self._write(z, there, self.grid.shape[half - 1] - self.highest(half - 1))
         z = jnp.fft.ifftn(z, axes=self._axes, norm="forward")
         return z.real if c.shape[0] == 1 else jnp.concatenate([z.real, z.imag])
 
     def _analyse_pair(self, u: Array) -> Array:
         half = self._axes[-1]
         z = lax.complex(u[:1], u[1:] if u.shape[0] == 2 else jnp.zeros_like(u))
-        z = self._cut(jnp.fft.fftn(z, axes=self._axes, norm="forward"), whole=True)
-        top = self._highest(half - 1)
-        here = lax.slice_in_dim(z, top, None, axis=half)
-        there = lax.slice_in_dim(z, 0, top + 1, axis=half)
+        z = jnp.fft.fftn(z, axes=self._axes, norm="forward")
+        n, top = self.grid.shape[half - 1], self.highest(half - 1)
+        zero = lax.slice_in_dim(z, 0, 1, axis=half)
+        here = self._cut(lax.slice_in_dim(z, 0, top + 1, axis=half))
+        there = lax.slice_in_dim(z, n - top, n, axis=half)
+        there = self._cut(jnp.concatenate([there, zero], axis=half))
         there = jnp.conj(lax.rev(there, self._axes))
         first = 0.5 * (here + there)
-        return (
-            first
-            if u.shape[0] == 1
-            else jnp.concatenate([first, -0.5j * (here - there)])
-        )
+        if u.shape[0] == 1:
+            return first
+        gap = 0.5 * (here - there)
+        return jnp.concatenate([first, lax.complex(gap.imag, -gap.real)])
 
     def _real_fft(self, u: Array) -> Array:
-        return jnp.fft.rfftn(u, axes=self._axes, norm="forward")
+        full = jnp.fft.rfftn(u, axes=self._axes, norm="forward")
+        half = self._axes[-1]
+        return self._cut(lax.slice_in_dim(full, 0, self.shape[half - 1], axis=half))
 
     def _inverse_real_fft(self, c: Array) -> Array:
-        sizes = [self.grid.shape[a] for a in self._fourier]
-        return jnp.fft.irfftn(c, s=sizes, axes=self._axes, norm="forward")
+        sizes = [self.grid.shape[a] for a in self.periodic_axes]
+        full = self._write(self._blank(c, real=True), c)
+        return jnp.fft.irfftn(full, s=sizes, axes=self._axes, norm="forward")
 
     # Kept modes inside the array of all of them, which is in the order of the FFT
 
-    def _runs(self, axis: int, whole: bool) -> list[tuple[int, int, int]]:
+    def _runs(self, axis: int) -> list[tuple[int, int, int]]:
         """(start among the kept, start among all, length) of waves < 0 and >= 0."""
-        n, top = self.grid.shape[axis], self._highest(axis)
-        if axis == self._half and not whole:
-            return [(0, 0, top + 1)]
-        nonnegative = min(top, (n - 1) // 2) + 1
-        return [(0, n - top, top), (top, 0, nonnegative)]
+        n, top = self.grid.shape[axis], self.highest(axis)
+        return [(0, n - top, top), (top, 0, min(top, (n - 1) // 2) + 1)]
 
-    def _place(self, c: Array, whole: bool = False) -> Array:
-        """Zeros around the kept modes. Writing blocks into zeros beats rolling."""
+    def _blank(self, c: Array, real: bool = False) -> Array:
+        """Zeros for all modes of as many channels as c; half of them for a real FFT."""
         shape = list(c.shape)
-        for axis in self._fourier:
-            n = self.grid.shape[axis]
-            shape[axis + 1] = n // 2 + 1 if axis == self._half and not whole else n
-        full = jnp.zeros(shape, c.dtype)
-        for runs in itertools.product(*(self._runs(a, whole) for a in self._fourier)):
+        for axis in self.periodic_axes:
+            shape[axis + 1] = self.grid.shape[axis]
+        if real:
+            shape[self._axes[-1]] = shape[self._axes[-1]] // 2 + 1
+        return jnp.zeros(shape, c.dtype)
+
+    def _write(self, full: Array, c: Array, first: int = 0) -> Array:
+        """Writes c among all modes, along the half axis from `first` on.
+
+        Blocks written into zeros are faster than rolled or concatenated arrays.
+        """
+        whole = [a for a in self.periodic_axes if a != self.half_axis]
+        for runs in itertools.product(*(self._runs(a) for a in whole)):
             block, corner = c, [0] * c.ndim
-            for axis, (start, target, length) in zip(self._axes, runs, strict=True):
-                block = lax.slice_in_dim(block, start, start + length, axis=axis)
-                corner[axis] = target
+            if self.half_axis is not None:
+                corner[self.half_axis + 1] = first
+            for axis, (start, target, length) in zip(whole, runs, strict=True):
+                block = lax.slice_in_dim(block, start, start + length, axis=axis + 1)
+                corner[axis + 1] = target
             if block.size:
                 full = lax.dynamic_update_slice(full, block, corner)
         return full
 
-    def _cut(self, full: Array, whole: bool = False) -> Array:
-        """The kept modes out of the array of all of them."""
-        for axis in self._fourier:
-            runs = self._runs(axis, whole)
-            blocks = [
-                lax.slice_in_dim(full, target, target + length, axis=axis + 1)
-                for _, target, length in runs
-            ]
-            full = blocks[0] if len(runs) == 1 else jnp.concatenate(blocks, axis + 1)
+    def _cut(self, full: Array) -> Array:
+        """The kept modes of all of them; along the half axis everything."""
+        for axis in self.periodic_axes:
+            if axis != self.half_axis:
+                blocks = [
+                    lax.slice_in_dim(full, target, target + length, axis=axis + 1)
+                    for _, target, length in self._runs(axis)
+                ]
+                full = jnp.concatenate(blocks, axis + 1)
         return full
 
     def _check_values(self, c: np.ndarray) -> None:
@@ -339,16 +363,16 @@ class Modes(eqx.Module):
             bool(np.all(np.isfinite(c))),
             "c holds coefficients that are not finite",
         )
-        half = self._half
+        half = self.half_axis
         if half is None:
             return
         size = np.abs(c).max(initial=0.0)
         for k in self._indices[half]:
             if k == 0 or 2 * k == self.grid.shape[half]:
                 plane = np.take(c, int(k), axis=half + 1)
-                axes = tuple(a + 1 for a in self._fourier[:-1])
+                axes = tuple(a + 1 for a in self.periodic_axes[:-1])
                 for axis in axes:
-                    if 2 * self._highest(axis - 1) == self.grid.shape[axis - 1]:
+                    if 2 * self.highest(axis - 1) == self.grid.shape[axis - 1]:
                         plane = np.delete(plane, 0, axis=axis)
                 gap = np.abs(plane - np.conj(np.flip(plane, axes))).max(initial=0.0)
                 require(
