@@ -14,6 +14,7 @@ from diffrax import AbstractSolver, AbstractTerm
 
 from phix._errors import Result
 from phix._types import Array, PyTree, Real, RealScalar
+from phix.integrate._barrier import unfused
 from phix.integrate._etdrk import ETDRK4
 from phix.integrate._split import AbstractSplitScheme, prepare_split
 from phix.pde import AbstractSemilinear
@@ -21,7 +22,6 @@ from phix.pde import AbstractSemilinear
 
 # Diffrax marks "take the tolerance of the step size controller" by this sentinel.
 _FROM_CONTROLLER = dfx.Kvaerno3().root_finder.rtol
-_LARGE = 1024
 
 
 @ft.singledispatch
@@ -96,26 +96,11 @@ def _unrolled(terms: dfx.ODETerm, tableau: tuple, args: PyTree):
                 stages.append(None)
                 continue
             t = t1 if node == 1 else t0 + node * h
-            stage = _unfused(_combine(y, h, row, stages), t)
-            stages.append(_unfused(terms.vf(t, stage, args), t))
+            stage = unfused(_combine(y, h, row, stages), t)
+            stages.append(unfused(terms.vf(t, stage, args), t))
         return _combine(y, h, weights, stages), memory, Result.successful
 
     return nothing, nothing, advance
-
-
-def _unfused(tree: PyTree, t: RealScalar) -> PyTree:
-    """The same arrays, kept apart from what reads them; on CPUs only.
-
-    XLA fuses the stages of a stencil and computes each again for every neighbour that
-    reads it: 3 to 13 times the time on grids from 32 x 32. The one barrier it keeps is
-    a conditional on what it cannot know (`optimization_barrier` goes before fusion).
-    Small states are faster fused; on GPUs a conditional would wait for the host.
-    """
-    large = any(leaf.size >= _LARGE for leaf in jtu.tree_leaves(tree))
-    if not large or jax.default_backend() != "cpu":
-        return tree
-    zeros = lambda tree: jtu.tree_map(jnp.zeros_like, tree)  # noqa: E731
-    return lax.cond(t > -jnp.inf, lambda tree: tree, zeros, tree)
 
 
 def nothing(*args: object) -> tuple:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 
 from phix._types import Array, Inexact, PyTree, RealScalar
+from phix.integrate._barrier import unfused
 
 
 class SplitState(eqx.Module):
@@ -140,7 +141,10 @@ def prepare_split(
     scheme: AbstractSplitScheme, terms: PyTree, args: PyTree
 ) -> tuple[Callable, Callable, Callable]:
     """The scheme as the fixed-step driver runs it, see `make_advance`."""
-    nonlinear = nonlinear_part(terms, args)
+    part = nonlinear_part(terms, args)
+
+    def nonlinear(t, y):
+        return unfused(part(t, unfused(y, t)), t)
 
     def prepare(t, h, y):
         return scheme.coefficients(symbol_of(terms, t, y, args), h)
