@@ -15,9 +15,9 @@ def unfused(tree: PyTree, t: RealScalar) -> PyTree:
     """The same arrays, kept apart from what reads them; on CPUs only.
 
     XLA fuses the stages of a stencil and computes each again for every neighbour that
-    reads it: 3 to 13 times the time on grids from 32 x 32; and the last operations of a
-    spectral stage again for every combination of stages (1.2 times the step). The one barrier it keeps is
-    a conditional on what it cannot know (`optimization_barrier` goes before fusion).
+    reads it, 3 to 13 times the time on grids from 32 x 32; and the last operations of a
+    spectral stage for every combination of stages, 1.2 times. The one barrier it keeps
+    is a conditional on what it cannot know (`optimization_barrier` goes before fusion).
     Small states are faster fused; on GPUs a conditional would wait for the host.
     """
     large = any(leaf.size >= _LARGE for leaf in jtu.tree_leaves(tree))

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import diffrax as dfx
 import equinox as eqx
-import jax
 import jax.lax as lax
 import jax.numpy as jnp
 import jax.tree_util as jtu
