@@ -19,6 +19,7 @@ from phix.pde._semilinear import (
     FunctionSemilinear as FunctionSemilinear,
     from_symbol as from_symbol,
 )
+from phix.pde._velocity import NavierStokes as NavierStokes
 from phix.pde._vorticity import Vorticity as Vorticity
 
 
@@ -32,6 +33,7 @@ __all__ = [
     "FunctionEquation",
     "FunctionSemilinear",
     "FunctionStep",
+    "NavierStokes",
     "Vorticity",
     "burgers_shock",
     "curl",

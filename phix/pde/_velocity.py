@@ -1,0 +1,218 @@
+"""Navier–Stokes flow in two and three dimensions, by its velocity."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from phix._errors import require
+from phix._types import Array, Float, Inexact, PyTree, RealScalar
+from phix.pde._base import Limits, as_parameter
+from phix.pde._forcing import forcing_modes, read_forcing
+from phix.pde._semilinear import AbstractSemilinear, like_modes
+from phix.space import Grid, Modes
+
+
+class NavierStokes(AbstractSemilinear):
+    r"""Incompressible Navier–Stokes flow, periodic, by its velocity.
+
+    $$u_t + \nabla\cdot(u\otimes u) = -\nabla p + \nu\Delta u - \alpha u + f,\qquad
+    \nabla\cdot u = 0$$
+
+    in two or three dimensions, density 1. The state is the velocity, `"dim *space"`,
+    and with `scalar_diffusivity` a passive scalar after it, one channel more:
+    $\theta_t + u\cdot\nabla\theta = \kappa\Delta\theta$. The pressure is eliminated by
+    the projection on fields without divergence; `encode` projects a field that has
+    some. A mean flow carries the rest along and is itself kept.
+
+    The trace of $u\otimes u$ is left to the pressure, so N takes 2 + 2 real transforms
+    in two dimensions (two complex ones) and 3 + 5 in three.
+
+    **Arguments:**
+
+    - `grid`: a periodic `Grid` in two or three dimensions; any box, odd sizes too.
+    - `nu`: viscosity $\nu \ge 0$, a scalar, length²/time.
+    - `drag`: linear friction $\alpha \ge 0$, a scalar, 1/time; of the mean flow too.
+    - `forcing`: $f$, a force per unit mass: None, a field `"dim *space"`, or a function
+        `f(t, x: "dim") -> "dim"` (transformed at every evaluation). A part with
+        divergence goes into the pressure.
+    - `scalar_diffusivity`: $\kappa \ge 0$ of the passive scalar; None for no scalar.
+    - `dealias`: kept fraction of modes; 2/3 has no aliasing, 1 keeps all but the
+        highest wave of an even number of nodes.
+
+    **Raises:** `ValueError` for another grid, a parameter that is no scalar or is
+    negative (traced: `valid()` is false), a forcing that does not fit.
+
+    !!! example "Good values"
+        `NavierStokes(Grid((64, 64, 64), (0.0, 2 * math.pi)), nu=0.01)` from the
+        Taylor–Green vortex $(\sin x\cos y\cos z, -\cos x\sin y\cos z, 0)$, dt = 0.02 by
+        ETDRK4, to t = 10.
+
+    ??? cite "Reference"
+        C. Canuto, M. Y. Hussaini, A. Quarteroni, T. A. Zang, Spectral Methods:
+        Evolution to Complex Geometries, Springer 2007, chapter 3; C. Basdevant,
+        J. Comput. Phys. 50 (1983) 209 (fewer transforms).
+    """
+
+    modes: Modes = eqx.field(static=True)
+    nu: Float[Array, ""]
+    drag: Float[Array, ""]
+    scalar_diffusivity: Float[Array, ""] | None
+    forcing: PyTree
+
+    def __init__(
+        self,
+        grid: Grid,
+        nu: RealScalar,
+        *,
+        drag: RealScalar = 0.0,
+        forcing: Any = None,
+        scalar_diffusivity: RealScalar | None = None,
+        dealias: float = 2 / 3,
+    ):
+        require(
+            grid.ndim in (2, 3) and all(b[0].kind == "periodic" for b in grid.boundary),
+            f"grid must be periodic and two- or three-dimensional, got {grid}",
+        )
+        self.modes = grid.modes(dealias)
+        self.nu = as_parameter("nu", nu)
+        self.drag = as_parameter("drag", drag)
+        self.scalar_diffusivity = None
+        if scalar_diffusivity is not None:
+            self.scalar_diffusivity = as_parameter(
+                "scalar_diffusivity", scalar_diffusivity
+            )
+        self.forcing = read_forcing(forcing, self.modes, grid.ndim)
+        self.check_parameters()
+
+    @property
+    def limits(self) -> Limits:
+        """Nothing is negative."""
+        names = ("nu", "drag", "scalar_diffusivity")
+        return {name: (0.0, math.inf) for name in names}
+
+    def encode(
+        self, u: Inexact[Array, " channels *space"]
+    ) -> Inexact[Array, " channels *modes"]:
+        """The kept coefficients of a field, those of the velocity projected."""
+        y = self.modes.to_modes(u)
+        dim = self.modes.grid.ndim
+        return jnp.concatenate([self._project(y[:dim]), y[dim:]])
+
+    def symbol(self) -> Float[Array, "..."]:
+        r"""$-\nu|k|^2 - \alpha$, and $-\kappa|k|^2$ for the scalar."""
+        laplacian = self.modes.laplacian[None]
+        flow = self.nu * laplacian - self.drag
+        if self.scalar_diffusivity is None:
+            return flow
+        flows = [flow] * self.modes.grid.ndim
+        return jnp.concatenate([*flows, self.scalar_diffusivity * laplacian])
+
+    def nonlinear(
+        self, t: RealScalar, y: Inexact[Array, " channels *modes"], args: PyTree = None
+    ) -> Inexact[Array, " channels *modes"]:
+        """Transport by the flow, the pressure, and the forcing."""
+        del args
+        dim = self.modes.grid.ndim
+        fields = self.modes.to_nodes(y)
+        u, scalar = fields[:dim], fields[dim:]
+        last = u[-1] * u[-1]
+        squares = [u[i] * u[i] - last for i in range(dim - 1)]
+        mixed = [u[i] * u[j] for i, j in _pairs(dim)]
+        flux = [] if self.scalar_diffusivity is None else [*(u * scalar)]
+        products = self.modes.to_modes(jnp.stack([*mixed, *squares, *flux]))
+        rate = self._flow_rate(products[: len(mixed) + len(squares)])
+        if self.forcing is not None:
+            rate = rate + self._project(forcing_modes(self.forcing, self.modes, t, y))
+        if not flux:
+            return rate
+        carried = self._divergence([*products[-dim:]])
+        return jnp.concatenate([rate, -1j * carried[None]])
+
+    def pointwise(
+        self, t: RealScalar, x: Float[Array, " dim"], u: Callable, args: PyTree = None
+    ) -> Array:
+        """Refused: the pressure at a point depends on the velocity everywhere."""
+        raise ValueError(
+            "the pressure is not local, so the velocity equation has no pointwise "
+            "form; write the residual with the pressure as an unknown"
+        )
+
+    def vorticity(
+        self, u: Float[Array, " channels *space"]
+    ) -> Float[Array, " components *space"]:
+        r"""$\nabla\times u$ of a field: one component in two dimensions, or three."""
+        dim = self.modes.grid.ndim
+        y = self.encode(u)[:dim]
+        d = [like_modes(self.modes.derivative(a), y) for a in range(dim)]
+        pairs = [(0, 1)] if dim == 2 else [(1, 2), (2, 0), (0, 1)]
+        return self.modes.to_nodes(
+            jnp.stack([d[i] * y[j] - d[j] * y[i] for i, j in pairs])
+        )
+
+    @property
+    def invariants(self) -> dict[str, Callable]:
+        """`energy`, and `enstrophy` in two or `helicity` in three dimensions, kept
+        without viscosity, drag and forcing; the components of `momentum`, kept without
+        drag and forcing. In three dimensions `enstrophy` grows as vortices stretch."""
+        grid, dim = self.modes.grid, self.modes.grid.ndim
+
+        def energy(u: Float[Array, " channels *space"]) -> Float[Array, ""]:
+            return 0.5 * grid.inner(u[:dim], u[:dim])
+
+        def enstrophy(u: Float[Array, " channels *space"]) -> Float[Array, ""]:
+            vorticity = self.vorticity(u)
+            return 0.5 * grid.inner(vorticity, vorticity)
+
+        def helicity(u: Float[Array, " channels *space"]) -> Float[Array, ""]:
+            return grid.inner(u[:dim], self.vorticity(u))
+
+        def momentum(axis: int) -> Callable:
+            return lambda u: grid.integrate(u[axis : axis + 1])[0]
+
+        named = {"energy": energy, "enstrophy": enstrophy}
+        if dim == 3:
+            named["helicity"] = helicity
+        components = {f"momentum_{'xyz'[a]}": momentum(a) for a in range(dim)}
+        return {**named, **components}
+
+    def _flow_rate(self, products: Array) -> Array:
+        """The projected, negative divergence of u ⊗ u less its last diagonal entry."""
+        k = [like_modes(kappa, products) for kappa in self.modes.wavenumbers]
+        inverse = like_modes(self._inverse_square, products)
+        if len(k) == 2:
+            cross, stretch = products
+            curl = inverse * ((k[0] ** 2 - k[1] ** 2) * cross - k[0] * k[1] * stretch)
+            return jnp.stack([1j * k[1] * curl, -1j * k[0] * curl])
+        xy, xz, yz, xx, yy = products
+        force = [
+            self._divergence([xx, xy, xz]),
+            self._divergence([xy, yy, yz]),
+            k[0] * xz + k[1] * yz,
+        ]
+        pressure = inverse * self._divergence(force)
+        return -1j * jnp.stack([force[a] - k[a] * pressure for a in range(3)])
+
+    def _project(self, c: Array) -> Array:
+        """The part of coefficients without divergence; the mean stays."""
+        along = like_modes(self._inverse_square, c) * self._divergence([*c])
+        k = [like_modes(kappa, c) for kappa in self.modes.wavenumbers]
+        return jnp.stack([c[a] - k[a] * along for a in range(len(k))])
+
+    def _divergence(self, c: list[Array]) -> Array:
+        """The sum of k_a c_a; without the factor i."""
+        k = [like_modes(kappa, c[0]) for kappa in self.modes.wavenumbers]
+        return sum((k[a] * c[a] for a in range(1, len(k))), start=k[0] * c[0])
+
+    @property
+    def _inverse_square(self) -> np.ndarray:
+        """1/|k|², and 0 for the mean."""
+        square = -self.modes.laplacian
+        return np.where(square == 0, 0.0, 1 / np.where(square == 0, 1.0, square))
+
+
+def _pairs(dim: int) -> list[tuple[int, int]]:
+    return [(0, 1)] if dim == 2 else [(0, 1), (0, 2), (1, 2)]
