@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import diffrax as dfx
 import equinox as eqx
@@ -69,7 +69,10 @@ class AbstractSemilinear(AbstractEquation):
 
     def terms(self) -> dfx.MultiTerm:
         """The linear and the nonlinear part as two Diffrax terms."""
-        return dfx.MultiTerm(dfx.ODETerm(self.linear), dfx.ODETerm(self.nonlinear))
+        return dfx.MultiTerm(
+            dfx.ODETerm(cast(Callable, self.linear)),
+            dfx.ODETerm(cast(Callable, self.nonlinear)),
+        )
 
     def stable_step(self, u: Inexact[Array, " channels *space"]) -> Float[Array, ""]:
         r"""The bound $2/\max|L|$ of the linear part alone.
@@ -110,6 +113,18 @@ class FunctionSemilinear(AbstractSemilinear):
     params: dict[str, Array]
     linear_part: Callable
     nonlinear_part: Callable | None
+
+    def __init__(
+        self,
+        modes: Modes,
+        params: dict[str, Array],
+        linear_part: Callable,
+        nonlinear_part: Callable | None,
+    ):
+        self.modes = modes
+        self.params = params
+        self.linear_part = linear_part
+        self.nonlinear_part = nonlinear_part
 
     @property
     def limits(self) -> Limits:
