@@ -10,6 +10,10 @@ from phix.space._sensors import (
     Sensors as Sensors,
     random_sensors as random_sensors,
 )
+from phix.space._spectral import (
+    spectral_evaluate as spectral_evaluate,
+    spectral_resample as spectral_resample,
+)
 from phix.space._stencils import (
     derivative as derivative,
     divergence as divergence,
@@ -37,5 +41,7 @@ __all__ = [
     "laplacian",
     "pad",
     "random_sensors",
+    "spectral_evaluate",
+    "spectral_resample",
     "upwind_difference",
 ]

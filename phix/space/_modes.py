@@ -19,10 +19,10 @@ class Modes(eqx.Module):
 
     $$u(x) = \sum_k c_k \prod_a \phi_{k_a}(x_a)$$
 
-    with $e^{i\kappa_k (x - x_0)}$ along periodic axes, and the sines or cosines that the
-    boundary and the nodes ask for along the others. $x_0$ is the first node: the low
-    end for vertex nodes, where coefficients do not depend on the resolution, and half
-    a cell further for centre nodes. Everything is static; a `Modes` can be hashed.
+    with $e^{i\kappa_k (x - x_0)}$ along periodic axes, and the sines or cosines that
+    the boundary and the nodes ask for along the others. $x_0$ is the first node: the
+    low end for vertex nodes, where coefficients do not depend on the resolution, and
+    half a cell further for centre nodes. Everything is static; a `Modes` can be hashed.
 
     Along a periodic axis coefficients are in the order $-K \ldots K$; a real field
     needs only $0 \ldots K$ along its last periodic axis. Cost: a real FFT for a
