@@ -125,7 +125,8 @@ def symbol_of(
     """
     shape = (1, *y.shape[1:]) if y.ndim else ()
     ones = jnp.ones(shape, jnp.finfo(y.dtype).dtype)
-    return terms.terms[0].vf(t, ones, args)
+    # Not `vf`, which refuses a symbol of more channels than ones.
+    return terms.terms[0].vector_field(t, ones, args)
 
 
 def nonlinear_part(terms: PyTree, args: PyTree) -> Callable:
