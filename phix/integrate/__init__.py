@@ -6,6 +6,14 @@ from phix.integrate._etdrk import (
     ETDRK3 as ETDRK3,
     ETDRK4 as ETDRK4,
 )
+from phix.integrate._multistep import (
+    EGLM4 as EGLM4,
+    EGLM5 as EGLM5,
+    EGLM6 as EGLM6,
+    ETDAB2 as ETDAB2,
+    ETDAB3 as ETDAB3,
+    ETDAB4 as ETDAB4,
+)
 from phix.integrate._rollout import PerStep as PerStep, rollout as rollout
 from phix.integrate._schemes import default_scheme as default_scheme
 from phix.integrate._solve import solve as solve
@@ -19,6 +27,12 @@ from phix.integrate._stepper import (
 
 __all__ = [
     "AbstractSplitScheme",
+    "EGLM4",
+    "EGLM5",
+    "EGLM6",
+    "ETDAB2",
+    "ETDAB3",
+    "ETDAB4",
     "ETDRK1",
     "ETDRK2",
     "ETDRK3",

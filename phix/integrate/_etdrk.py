@@ -34,20 +34,7 @@ class AbstractETDRK(AbstractSplitScheme):
 
     def coefficients(self, symbol: Inexact[Array, "..."], h: RealScalar) -> PyTree:
         """$e^{c_i z}$ and the entries, row by row, for z = h · symbol."""
-        tableau, z = self.tableau, h * symbol
-        rows = (*tableau.rows, tableau.weights)
-        highest = max(k for row in rows for entry in row for k in entry)
-        at = {c: phis(highest, c * z) for c in {*tableau.nodes, 1.0}}
-        return tuple(
-            (
-                at[c][0],
-                tuple(
-                    h * sum(w * at[c][k] for k, w in entry.items()) if entry else None
-                    for entry in row
-                ),
-            )
-            for c, row in zip((*tableau.nodes, 1.0), rows, strict=True)
-        )
+        return tabulate(self.tableau, symbol, h)
 
     def start(
         self,
@@ -76,6 +63,25 @@ class AbstractETDRK(AbstractSplitScheme):
         for node, row in zip(self.tableau.nodes[1:], stages[1:], strict=True):
             values.append(nonlinear(t + node * h, combine(row, y, values)))
         return combine(last, y, values), None, history
+
+
+def tabulate(
+    tableau: ExponentialTableau, symbol: Inexact[Array, "..."], h: RealScalar
+) -> tuple[PyTree, ...]:
+    """For every row $e^{cz}$ and its entries, z = h · symbol; the result's row last."""
+    nodes, rows, z = (*tableau.nodes, 1.0), (*tableau.rows, tableau.weights), h * symbol
+    highest = max(k for row in rows for entry in row for k in entry)
+    at = {c: phis(highest, c * z) for c in set(nodes)}
+    return tuple(
+        (
+            at[c][0],
+            tuple(
+                h * sum(w * at[c][k] for k, w in entry.items()) if entry else None
+                for entry in row
+            ),
+        )
+        for c, row in zip(nodes, rows, strict=True)
+    )
 
 
 def combine(

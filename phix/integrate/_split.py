@@ -9,9 +9,14 @@ import equinox as eqx
 import jax.lax as lax
 import jax.numpy as jnp
 import jax.tree_util as jtu
+from jaxtyping import ArrayLike
 
-from phix._types import Array, Inexact, PyTree, RealScalar
+from phix._types import Array, Inexact, PyTree, Real, RealScalar
 from phix.integrate._barrier import unfused
+
+
+# What Diffrax takes for a time, so that its methods are overridden with their types.
+DiffraxTime = Real[ArrayLike, ""]
 
 
 class SplitState(eqx.Module):
@@ -65,34 +70,45 @@ class AbstractSplitScheme(dfx.AbstractSolver):
     def init(
         self,
         terms: PyTree,
-        t0: RealScalar,
-        t1: RealScalar,
+        t0: DiffraxTime,
+        t1: DiffraxTime,
         y0: Inexact[Array, "..."],
         args: PyTree,
     ) -> SplitState:
         """Diffrax's `init`."""
-        return self._begin(terms, t0, terms.terms[0].contr(t0, t1), y0, args)
+        terms, t0, t1 = _unwrapped(terms, t0, t1)
+        return self._begin(terms, t0, t1 - t0, y0, args)
 
     def step(
         self,
         terms: PyTree,
-        t0: RealScalar,
-        t1: RealScalar,
+        t0: DiffraxTime,
+        t1: DiffraxTime,
         y0: Inexact[Array, "..."],
         args: PyTree,
         solver_state: SplitState,
         made_jump: Any,
     ) -> tuple:
-        """Diffrax's `step`; another step length than the last begins anew."""
-        del made_jump
-        h = terms.terms[0].contr(t0, t1)
+        """Diffrax's `step`; another step length than the last begins anew.
+
+        Lengths that differ by the rounding of t are the same.
+        """
+        terms, t0, t1 = _unwrapped(terms, t0, t1)
+        h, before = t1 - t0, solver_state.h
+        eps = max(jnp.finfo(x.dtype).eps for x in (before, t0))
+        allowed = 4 * eps * jnp.maximum(jnp.abs(t0), jnp.abs(t1))
         state = lax.cond(
-            solver_state.h == h,
+            (jnp.abs(h - before) <= allowed) & ~jnp.asarray(made_jump),
             lambda: solver_state,
             lambda: self._begin(terms, t0, h, y0, args),
         )
         y1, error, history = self.advance(
-            nonlinear_part(terms, args), t0, h, y0, state.coefficients, state.history
+            nonlinear_part(terms, args),
+            t0,
+            state.h,
+            y0,
+            state.coefficients,
+            state.history,
         )
         state = SplitState(state.h, state.coefficients, history)
         return y1, error, {"y0": y0, "y1": y1}, state, dfx.RESULTS.successful
@@ -100,7 +116,7 @@ class AbstractSplitScheme(dfx.AbstractSolver):
     def func(
         self,
         terms: PyTree,
-        t0: RealScalar,
+        t0: DiffraxTime,
         y0: Inexact[Array, "..."],
         args: PyTree,
     ) -> Inexact[Array, "..."]:
@@ -113,6 +129,21 @@ class AbstractSplitScheme(dfx.AbstractSolver):
         coefficients = self.coefficients(symbol_of(terms, t, y, args), h)
         nonlinear = nonlinear_part(terms, args)
         return SplitState(h, coefficients, self.start(nonlinear, t, h, y, coefficients))
+
+
+def _unwrapped(
+    terms: PyTree, t0: DiffraxTime, t1: DiffraxTime
+) -> tuple[dfx.MultiTerm, Array, Array]:
+    """The terms themselves and the time they know.
+
+    `diffeqsolve` puts each into a wrapper that turns a run backwards into one forwards.
+    """
+    linear, nonlinear = terms.terms
+    t0, t1 = jnp.asarray(t0), jnp.asarray(t1)
+    if isinstance(linear, dfx.ODETerm):
+        return terms, t0, t1
+    sign = linear.direction
+    return dfx.MultiTerm(linear.term, nonlinear.term), sign * t0, sign * t1
 
 
 def symbol_of(
