@@ -1,0 +1,170 @@
+"""Wall time to equal error: 2-D decaying turbulence, phix and the peers' schemes.
+
+    python -m bench.solvers.equal_error [--figure docs/images/work_precision.png]
+
+Flow: E(k) ~ k⁴ exp(−2(k/6)²), unit rms velocity, box 2π, T = 2; Re = u L/ν is printed.
+Error: relative L2 of the vorticity at T against the same code's own float64 run of its
+best scheme at dt = T/12800 (at most dt/16), on its own retained modes; the references
+of all codes are compared with each other first. Each scheme takes the largest dt of the
+ladder T/(25·√2^i) that meets 1e-3 in float32 or 1e-5 in float64, and no smaller one
+fails. Times: 15 interleaved pairs of phix's best scheme against each peer's, compiled.
+"""
+
+import argparse
+import json
+import math
+import os
+
+import exponax
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bench.solvers import peers
+from bench.timing import bootstrap, paired_times
+from phix import integrate, pde
+
+
+T = 2.0
+VISCOSITY = {128: 2e-3, 256: 8e-4}
+TARGET = {"float32": 1e-3, "float64": 1e-5}
+REFERENCE_STEPS = 12800
+LADDER = [round(25 * 2 ** (i / 2)) for i in range(0, 15)]
+
+PHIX = {
+    name: getattr(integrate, name)()
+    for name in (
+        "ETDRK2", "ETDRK4", "ETDAB2", "ETDAB3", "ETDAB4", "ETDGLM4", "ETDGLM5", "ETDGLM6"
+    )
+}  # fmt: skip
+CFD = ("crank_nicolson_rk2", "crank_nicolson_rk3", "crank_nicolson_rk4")
+SLOW = {"crank_nicolson_rk2": "CN-RK2", "crank_nicolson_rk3": "CN-RK3",
+        "crank_nicolson_rk4": "CN-RK4"}  # fmt: skip
+
+
+def entry(code, scheme, grid, u0, nu, steps):
+    """(run, start, to_field) of a code's scheme with `steps` steps to T."""
+    dt = T / steps
+    if code == "phix":
+        equation = pde.Vorticity(grid, nu)
+        run, start = peers.phix_entry(equation, u0, dt, steps, PHIX[scheme])
+        return run, start, lambda state: equation.decode(state.y)[0]
+    if code == "exponax":
+        stepper = exponax.stepper.NavierStokesVorticity(
+            2, peers.BOX, grid.shape[0], dt, diffusivity=nu, order=int(scheme[-1])
+        )
+        run, start = peers.exponax_entry(stepper, -u0, steps)
+        return run, start, lambda c: -exponax.ifft(c, num_spatial_dims=2)[0]
+    run, start = peers.jax_cfd_entry(u0, nu, dt, steps, scheme)
+    return run, start, jnp.fft.irfft2
+
+
+def schemes():
+    """Every scheme of every code."""
+    yield from (("phix", name) for name in PHIX)
+    yield from (("exponax", f"ETDRK{order}") for order in (2, 3, 4))
+    yield from (("jax-cfd", name) for name in CFD)
+
+
+def references(grid, u0, nu):
+    """The float64 reference of each code; printed: how far they are apart."""
+    best = {"phix": "ETDRK4", "exponax": "ETDRK4", "jax-cfd": "crank_nicolson_rk4"}
+    fields = {}
+    for code, scheme in best.items():
+        run, start, to_field = entry(code, scheme, grid, u0, nu, REFERENCE_STEPS)
+        fields[code] = np.asarray(to_field(jax.jit(run)(start)))
+    ours = fields["phix"]
+    for code in ("exponax", "jax-cfd"):
+        gap = np.linalg.norm(fields[code] - ours) / np.linalg.norm(ours)
+        print(f"reference of {code} from phix's: {gap:.1e}", flush=True)
+    return fields
+
+
+def error_of(code, scheme, grid, u0, nu, steps, reference):
+    """Relative L2 error at T, and the compiled run."""
+    run, start, to_field = entry(code, scheme, grid, u0, nu, steps)
+    program = jax.jit(run).lower(start).compile()
+    field = np.asarray(to_field(program(start)), float)
+    gap = np.linalg.norm(field - reference) / np.linalg.norm(reference)
+    return (float(gap) if np.isfinite(gap) else math.inf), program, start
+
+
+def search(code, scheme, grid, u0, nu, reference, target):
+    """The fewest steps of the ladder that meet the target, and all errors seen."""
+    curve = []
+    for steps in LADDER:
+        gap, program, start = error_of(code, scheme, grid, u0, nu, steps, reference)
+        curve.append((steps, gap))
+        if gap <= target:
+            return curve, program, start
+    return curve, None, None
+
+
+def compare(nodes: int, precision: str) -> dict:
+    """All schemes at one size and precision; prints a table."""
+    jax.config.update("jax_enable_x64", True)
+    nu, target = VISCOSITY[nodes], TARGET[precision]
+    grid, u0 = peers.flow(nodes, jnp.float64)
+    print(f"\n## {nodes}², {precision}, error {target:g}, nu = {nu:g}, "
+          f"Re = {peers.BOX / nu:.0f}, peak k = 6", flush=True)  # fmt: skip
+    fields = references(grid, u0, nu)
+    if precision == "float32":
+        jax.config.update("jax_enable_x64", False)
+        u0 = jnp.asarray(np.asarray(u0), jnp.float32)
+    found, curves = {}, {}
+    for code, scheme in schemes():
+        curve, program, start = search(code, scheme, grid, u0, nu, fields[code], target)
+        curves[f"{code} {scheme}"] = curve
+        if program is not None:
+            found[code, scheme] = program, start, curve[-1]
+    rows = table(found)
+    for line in rows:
+        print(line, flush=True)
+    return {"nodes": nodes, "precision": precision, "nu": nu, "curves": curves,
+            "table": rows}  # fmt: skip
+
+
+def table(found: dict) -> list[str]:
+    """Seconds of each scheme, and pairs of phix's best against each peer scheme."""
+    alone = {key: _seconds(*value[:2]) for key, value in found.items()}
+    ours = min((key for key in found if key[0] == "phix"), key=alone.__getitem__)
+    rows = ["| code | scheme | steps | error | s | ratio to phix's best [95 %] |",
+            "|---|---|---|---|---|---|"]  # fmt: skip
+    mine, start = found[ours][:2]
+    for key in sorted(found, key=alone.__getitem__):
+        program, other, (steps, gap) = found[key]
+        ratio = ""
+        if key[0] != "phix":
+            times = paired_times(lambda: mine(start), lambda: program(other))
+            ratios = times[:, 1] / times[:, 0]
+            low, high = bootstrap(ratios)
+            ratio = f"{np.median(ratios):.2f} [{low:.2f}, {high:.2f}]"
+        rows.append(f"| {key[0]} | {SLOW.get(key[1], key[1])} | {steps} | {gap:.1e} "
+                    f"| {alone[key]:.3f} | {ratio} |")  # fmt: skip
+    return rows
+
+
+def _seconds(program, start) -> float:
+    times = paired_times(lambda: program(start), lambda: 0, pairs=3)
+    return float(np.median(times[:, 0]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nodes", type=int, nargs="*", default=[128, 256])
+    parser.add_argument("--precision", nargs="*", default=list(TARGET))
+    parser.add_argument("--out", help="write curves and tables to this JSON file")
+    options = parser.parse_args()
+    results = [
+        compare(nodes, precision)
+        for nodes in options.nodes
+        for precision in options.precision
+    ]
+    if options.out:
+        with open(options.out + ".part", "w") as file:
+            json.dump(results, file, indent=1)
+        os.replace(options.out + ".part", options.out)
+
+
+if __name__ == "__main__":
+    main()
