@@ -80,7 +80,10 @@ class AbstractSemilinear(AbstractEquation):
         An explicit scheme must respect it; exponential and IMEX schemes need not, and
         are bounded by the nonlinear part, which this leaves out.
         """
-        rate = jnp.max(jnp.abs(like_modes(self.symbol(), u)))
+        rates = jnp.abs(like_modes(self.symbol(), u)).ravel()
+        # Not max, whose gradient is infinite where XLA computes L anew, rounded
+        # otherwise, to look for the largest.
+        rate = rates[jnp.argmax(rates)]
         return jnp.where(rate > 0, 2 / jnp.where(rate > 0, rate, 1), jnp.inf)
 
     def check_symbol(self) -> None:

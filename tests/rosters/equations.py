@@ -16,7 +16,7 @@ from phix.space import Grid
 BOX = ((0.0, 2 * np.pi), (-1.0, 2 * np.pi - 0.5))
 
 
-def _waves(grid, channels, dtype, size=0.5, mean=0.0):
+def _waves(grid, channels, dtype, size=0.5, mean=0.3):
     """A few long waves, periodic on the box and different in every channel."""
     x = grid.coordinates.astype(dtype)
     turn = [2 * np.pi / length for length in grid.lengths]

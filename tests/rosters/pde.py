@@ -3,9 +3,11 @@ import numpy as np
 
 from phix import pde, space
 from tests.rosters.case import Case
+from tests.rosters.equations import EQUATIONS
 
 
 LINE = space.Grid(6, (0.0, 1.0), ("inflow", "outflow"))
+RING = space.Grid(9, (0.0, 1.0))
 PLANE = space.Grid((4, 3), (0.0, 1.0), ("dirichlet", ("neumann", "dirichlet")))
 
 
@@ -87,7 +89,91 @@ def _host_step(dtype):
     return run, (jnp.asarray(0.3, dtype), u)
 
 
+# Their right-hand sides are known on the whole box only.
+NOT_LOCAL = {"NavierStokes", "SpectralDiffusion field", "Vorticity with scalar"}
+# Other forms of these are in the product of equations and transformations.
+SEMILINEAR = [
+    name
+    for name in EQUATIONS
+    if " " not in name and name != "Vorticity" or name in NOT_LOCAL
+]
+
+
+def _semilinear(name):
+    """All an equation of `tests/rosters/equations.py` computes."""
+
+    def build(dtype):
+        def run(equation, u, x):
+            out = {
+                "rhs": equation.rhs(0.0, u),
+                "stable_step": equation.stable_step(u),
+                "invariants": {k: f(u) for k, f in equation.invariants.items()},
+                "valid": equation.valid(),
+            }
+            if name not in NOT_LOCAL:
+                out["pointwise"] = equation.pointwise(0.0, x, wave)
+            return out
+
+        def wave(x):
+            phases = jnp.arange(channels) + jnp.sum(x)
+            return jnp.sin(phases.astype(x.dtype)).astype(u.dtype)
+
+        equation, u, _ = EQUATIONS[name](dtype, (10, 11))
+        channels = u.shape[0]
+        x = jnp.linspace(0.3, 0.6, equation.space.ndim, dtype=dtype)
+        return run, (equation, u, x)
+
+    return build
+
+
+def _from_symbol(dtype):
+    def run(speed, u):
+        equation = pde.from_symbol(
+            lambda modes, speed: -speed * modes.derivative(0, 3)[None],
+            RING,
+            nonlinear=lambda t, y, args, modes, speed: -speed * y,
+            speed=speed,
+        )
+        return equation.rhs(0.0, u), equation.replace(speed=2 * speed).rhs(0.0, u)
+
+    u = jnp.sin(jnp.arange(9.0, dtype=dtype))[None]
+    return run, (jnp.asarray(0.3, dtype), u)
+
+
+def _forces(dtype):
+    def run(k, amplitude, x, t, nu):
+        force = pde.kolmogorov(k, amplitude)
+        return (
+            force(t, x),
+            pde.curl(force)(t, x),
+            pde.taylor_green(x, t, nu),
+            pde.taylor_green(jnp.append(x, t)),
+        )
+
+    numbers = [jnp.asarray(value, dtype) for value in (4.0, 0.7)]
+    times = [jnp.asarray(value, dtype) for value in (0.3, 0.1)]
+    return run, (*numbers, jnp.array([0.4, 0.9], dtype), *times)
+
+
+def _solitons(dtype):
+    def run(x, t, speeds, centres):
+        a, v = speeds
+        return (
+            pde.kdv_soliton(x, t, speeds, centres),
+            pde.kdv_soliton(x, t, a, v),
+            pde.schrodinger_soliton(x, t, a, v, centres[0]),
+        )
+
+    numbers = jnp.array([1.0, 2.5], dtype), jnp.array([-1.0, 0.5], dtype)
+    x = jnp.linspace(-2.0, 2.0, 5, dtype=dtype)
+    return run, (x, jnp.asarray(0.2, dtype), *numbers)
+
+
 CASES = [
+    *[Case(name, _semilinear(name), (name.split()[0],)) for name in SEMILINEAR],
+    Case("from_symbol", _from_symbol, ("from_symbol", "FunctionSemilinear")),
+    Case("forces", _forces, ("kolmogorov", "curl", "taylor_green")),
+    Case("solitons", _solitons, ("kdv_soliton", "schrodinger_soliton")),
     Case("Burgers", _burgers, ("Burgers",)),
     Case("Burgers shock", _shock, ("burgers_shock",)),
     Case("diffusion", _diffusion, ("Diffusion",)),
@@ -104,4 +190,5 @@ EXEMPT = {
     "AbstractDiscrete": "abstract; its final classes are in the roster",
     "AbstractEquation": "abstract; its final classes are in the roster",
     "AbstractMethodOfLines": "abstract; its final classes are in the roster",
+    "AbstractSemilinear": "abstract; its final classes are in the roster",
 }
