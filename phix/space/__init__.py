@@ -1,9 +1,14 @@
-"""What a state means: grids, boundaries, stencils, sensors."""
+"""What a state means: grids, boundaries, stencils, modes, sensors, random fields."""
 
 from phix.space._base import AbstractSpace as AbstractSpace
 from phix.space._boundary import Boundary as Boundary, Twisted as Twisted
 from phix.space._grid import Grid as Grid
 from phix.space._modes import Modes as Modes
+from phix.space._random import GaussianRandomField as GaussianRandomField
+from phix.space._random_flow import (
+    random_velocity as random_velocity,
+    random_vorticity as random_vorticity,
+)
 from phix.space._sensors import (
     AbstractObservation as AbstractObservation,
     NodeSensors as NodeSensors,
@@ -29,6 +34,7 @@ __all__ = [
     "AbstractObservation",
     "AbstractSpace",
     "Boundary",
+    "GaussianRandomField",
     "Grid",
     "Modes",
     "NodeSensors",
@@ -41,6 +47,8 @@ __all__ = [
     "laplacian",
     "pad",
     "random_sensors",
+    "random_velocity",
+    "random_vorticity",
     "spectral_evaluate",
     "spectral_resample",
     "upwind_difference",

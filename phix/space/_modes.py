@@ -74,7 +74,7 @@ class Modes(eqx.Module):
     @property
     def shape(self) -> tuple[int, ...]:
         """Number of coefficients along each axis."""
-        return tuple(k.size for k in self._indices)
+        return tuple(k.size for k in self.waves)
 
     @property
     def wavenumbers(self) -> tuple[np.ndarray, ...]:
@@ -88,7 +88,7 @@ class Modes(eqx.Module):
                 )[: k.size],
                 a,
             )
-            for a, k in enumerate(self._indices)
+            for a, k in enumerate(self.waves)
         )
 
     def derivative(self, axis: int, order: int = 1) -> np.ndarray:
@@ -109,7 +109,7 @@ class Modes(eqx.Module):
             "cosines; take even orders, or phix.space.derivative",
         )
         symbol = (1j * kappa) ** order
-        nyquist = 2 * np.abs(self._indices[axis]) == self.grid.shape[axis]
+        nyquist = 2 * np.abs(self.waves[axis]) == self.grid.shape[axis]
         return np.where(self._spread(nyquist, axis), 0, symbol)
 
     @property
@@ -126,7 +126,7 @@ class Modes(eqx.Module):
         weights = np.ones(self.shape)
         half = self.half_axis
         if half is not None:
-            k = self._indices[half]
+            k = self.waves[half]
             alone = (k == 0) | (2 * k == self.grid.shape[half])
             weights = weights * self._spread(np.where(alone, 1.0, 2.0), half)
         return weights
@@ -162,6 +162,20 @@ class Modes(eqx.Module):
         if not self._periodic(axis):
             return n if self.keep is None else math.ceil(self.keep * n - 1e-9)
         return n // 2 if self.keep is None else math.ceil(self.keep * n / 2 - 1e-9) - 1
+
+    @property
+    def waves(self) -> tuple[np.ndarray, ...]:
+        """The whole numbers of the modes kept along each axis, in order."""
+        waves = []
+        for axis, n in enumerate(self.grid.shape):
+            top = self.highest(axis)
+            if not self._periodic(axis):
+                waves.append(np.arange(top))
+            elif axis == self.half_axis:
+                waves.append(np.arange(top + 1))
+            else:
+                waves.append(np.arange(-top, min(top, (n - 1) // 2) + 1))
+        return tuple(waves)
 
     def has_nyquist(self, axis: int) -> bool:
         """Whether the wave n/2 of n nodes is kept: a cosine, of no sign."""
@@ -246,20 +260,6 @@ class Modes(eqx.Module):
     def _axes(self) -> tuple[int, ...]:
         """The periodic axes of an array with channels first."""
         return tuple(a + 1 for a in self.periodic_axes)
-
-    @property
-    def _indices(self) -> list[np.ndarray]:
-        """The whole numbers of the waves kept along each axis, in order."""
-        indices = []
-        for axis, n in enumerate(self.grid.shape):
-            top = self.highest(axis)
-            if not self._periodic(axis):
-                indices.append(np.arange(top))
-            elif axis == self.half_axis:
-                indices.append(np.arange(top + 1))
-            else:
-                indices.append(np.arange(-top, min(top, (n - 1) // 2) + 1))
-        return indices
 
     def _spread(self, values: np.ndarray, axis: int) -> np.ndarray:
         shape = [1] * self.grid.ndim
@@ -367,7 +367,7 @@ class Modes(eqx.Module):
         if half is None:
             return
         size = np.abs(c).max(initial=0.0)
-        for k in self._indices[half]:
+        for k in self.waves[half]:
             if k == 0 or 2 * k == self.grid.shape[half]:
                 plane = np.take(c, int(k), axis=half + 1)
                 axes = tuple(a + 1 for a in self.periodic_axes[:-1])
