@@ -38,8 +38,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases whose name contains this")
     only = parser.parse_args().only
-    print("| case | phix µs/step | peer µs/step | ratio [95 %] | compile s, phix / peer "
-          "| temporaries MB, phix / peer | FFT floor µs |")  # fmt: skip
+    print("| case | phix µs/step | peer µs/step | ratio [95 %] | compile s "
+          "| temporaries MB | FFT floor µs |")  # fmt: skip
     print("|---|---|---|---|---|---|---|")
     for name, (build, steps) in CASES.items():
         if only in name:
