@@ -95,7 +95,7 @@ def make_stepper(
         f"{type(problem).__name__} steps by its own `step`; hand that to rollout",
     )
     require(
-        not is_concrete(dt) or (float(dt) > 0 and np.isfinite(float(dt))),
+        not is_concrete(dt) or 0 < float(dt) < np.inf,
         f"`dt` must be a positive finite step; got {dt}",
     )
     u0 = as_state(problem, u0)

@@ -4,8 +4,9 @@ import diffrax as dfx
 import jax.numpy as jnp
 import numpy as np
 
-from phix.integrate import PerStep, rollout, solve
-from phix.pde import Diffusion
+from phix import integrate
+from phix.integrate import PerStep, make_stepper, rollout, solve
+from phix.pde import Diffusion, from_symbol
 from phix.space import Grid
 from tests.rosters.case import Case
 
@@ -51,7 +52,52 @@ def _rollout(dtype):
     return final, (jnp.ones(2, dtype), jnp.linspace(0.5, 1.5, 5, dtype=dtype))
 
 
+def _dispersion(modes, nu):
+    return (nu * modes.laplacian - 0.1 * modes.derivative(0, 3))[None]
+
+
+def _transport(t, y, args, modes, nu):
+    u = modes.to_nodes(y)
+    return -0.5 * modes.derivative(0) * modes.to_modes(u**2) + jnp.cos(t)
+
+
+def _split(name):
+    """A waved field after three steps, as a function of the viscosity and the start."""
+
+    def build(dtype):
+        def final(nu, u0, dt):
+            equation = from_symbol(
+                _dispersion, Grid(7, (0.0, 6.0)), nonlinear=_transport, nu=nu
+            )
+            stepper, state = make_stepper(
+                equation, u0, dt, scheme=getattr(integrate, name)()
+            )
+            return rollout(stepper, state, 3, observe=stepper.observe)
+
+        return final, (
+            jnp.asarray(0.3, dtype),
+            jnp.sin(jnp.arange(7, dtype=dtype))[None],
+            jnp.asarray(0.05, dtype),
+        )
+
+    return Case(name, build, covers=(name, "Stepper", "StepperState", "make_stepper"))
+
+
+SPLIT_SCHEMES = (
+    "ETDRK1",
+    "ETDRK2",
+    "ETDRK3",
+    "ETDRK4",
+    "ETDAB2",
+    "ETDAB3",
+    "ETDAB4",
+    "EGLM4",
+    "EGLM5",
+    "EGLM6",
+)
+
 CASES = [
+    *map(_split, SPLIT_SCHEMES),
     Case("explicit steps", _diffusion(dt=0.01), covers=("solve",)),
     Case(
         "implicit steps",
@@ -63,4 +109,7 @@ CASES = [
     Case("rollout", _rollout, covers=("rollout", "PerStep")),
 ]
 
-EXEMPT = {"default_scheme": "chooses a solver by type; computes nothing"}
+EXEMPT = {
+    "AbstractSplitScheme": "abstract; every scheme above is one",
+    "default_scheme": "chooses a solver by type; computes nothing",
+}
