@@ -19,12 +19,15 @@ class ExponentialTableau:
     """The entries of an exponential Runge–Kutta scheme, stage by stage.
 
     `nodes[i]` is the time of stage i in steps; `rows[i]` its weights of the earlier
-    stages; `weights` those of the result. Each is also multiplied into $e^{c_i z}y$.
+    stages; `weights` those of the result. Each is added to $e^{c_i z}y$. With
+    `embedded`, the last stage, at the end of the step, is weighed against N at the
+    result: the scheme with the one in the other's place has one order less.
     """
 
     nodes: tuple[float, ...]
     rows: tuple[Row, ...]
     weights: Row
+    embedded: bool = False
 
 
 class AbstractETDRK(AbstractSplitScheme):
@@ -56,13 +59,18 @@ class AbstractETDRK(AbstractSplitScheme):
         y: Inexact[Array, "..."],
         coefficients: PyTree,
         history: PyTree,
-    ) -> tuple[Inexact[Array, "..."], None, PyTree]:
+    ) -> tuple[Inexact[Array, "..."], Inexact[Array, "..."] | None, PyTree]:
         """One step."""
         *stages, last = coefficients
         values = [nonlinear(t, y)]
         for node, row in zip(self.tableau.nodes[1:], stages[1:], strict=True):
             values.append(nonlinear(t + node * h, combine(row, y, values)))
-        return combine(last, y, values), None, history
+        y1 = combine(last, y, values)
+        if not self.tableau.embedded:
+            return y1, None, history
+        # With fixed steps the error is not read, and the compiler leaves it out.
+        error = last[1][-1] * (values[-1] - nonlinear(t + h, y1))
+        return y1, error, history
 
 
 def tabulate(
@@ -154,8 +162,9 @@ class ETDRK3(AbstractETDRK):
 class ETDRK4(AbstractETDRK):
     """Krogstad's exponential Runge–Kutta of order 4, four evaluations a step.
 
-    The default of semilinear equations with fixed steps. On stiff problems its order
-    falls to 3, that of Cox and Matthews' variant to 2.
+    The default of semilinear equations. With adaptive steps a fifth evaluation, N at
+    the result in the place of the last stage, makes an embedded scheme of order 3. On
+    stiff problems the order falls to 3, that of Cox and Matthews' variant to 2.
 
     ??? cite "Reference"
         S. Krogstad, J. Comput. Phys. 203 (2005) 72, equation (51).
@@ -175,6 +184,7 @@ class ETDRK4(AbstractETDRK):
             {2: 2.0, 3: -4.0},
             {2: -1.0, 3: 4.0},
         ),
+        embedded=True,
     )
 
     def order(self, terms: PyTree) -> int:

@@ -23,7 +23,7 @@ from phix.integrate._schemes import (
 )
 from phix.integrate._split import AbstractSplitScheme
 from phix.integrate._watch import all_finite
-from phix.pde import AbstractDiscrete, AbstractEquation
+from phix.pde import AbstractDiscrete, AbstractEquation, AbstractSemilinear
 from phix.space import Grid
 
 
@@ -63,7 +63,8 @@ def solve(
     - `scheme`: any Diffrax solver. An equation with a native step has its own.
     - `args`: what varies during the run (forcing, controls, boundary data).
     - `rtol`, `atol`: tolerances per step of the adaptive driver, by default 1e-6 and
-        1e-9 (float64), 1e-4 and 1e-6 (float32). With `dt`, those of the root finder of
+        1e-9 (float64), 1e-4 and 1e-6 (float32), node by node; of a semilinear
+        equation for the norm of each channel. With `dt`, those of the root finder of
         an implicit scheme that has none of its own: 1e-8 and 1e-11 (float64), 1e-4 and
         1e-6 (float32), `atol` never below what the precision of `u0` can resolve. Very
         stiff problems need float64 there: in float32 Diffrax's root finders stall.
@@ -117,8 +118,18 @@ def _run(problem, u0, ts, plan, scheme, args, tolerances, memory, max_steps):
     y0 = encode(u0)
     if plan is None:
         terms = terms_for(problem, scheme)
+        by_channel = isinstance(problem, AbstractSemilinear)
         us, code, bad, stats = solve_adaptive(
-            terms, scheme, decode, y0, ts, args, tolerances, memory, max_steps
+            terms,
+            scheme,
+            decode,
+            y0,
+            ts,
+            args,
+            tolerances,
+            by_channel,
+            memory,
+            max_steps,
         )
     else:
         if isinstance(problem, AbstractDiscrete):
