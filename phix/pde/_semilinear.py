@@ -62,8 +62,8 @@ class AbstractSemilinear(AbstractEquation):
 
     def linear(
         self, t: RealScalar, y: Inexact[Array, " channels *modes"], args: PyTree = None
-    ) -> Inexact[Array, " channels *modes"]:
-        """L y, in the precision of y."""
+    ) -> Inexact[Array, "..."]:
+        """L y, in the precision of y; of one channel y it gives all that L has."""
         del t, args
         return like_modes(self.symbol(), y) * y
 
