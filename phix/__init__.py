@@ -16,13 +16,20 @@ if TYPE_CHECKING:
         load_trajectories as load_trajectories,
         save_trajectories as save_trajectories,
     )
-    from phix.integrate import rollout as rollout, solve as solve
+    from phix.integrate import (
+        make_stepper as make_stepper,
+        rollout as rollout,
+        solve as solve,
+    )
     from phix.parallel import batch_map as batch_map, make_mesh as make_mesh
     from phix.pde import (
         Burgers as Burgers,
         Diffusion as Diffusion,
+        NavierStokes as NavierStokes,
+        Vorticity as Vorticity,
         from_rhs as from_rhs,
         from_step as from_step,
+        from_symbol as from_symbol,
     )
     from phix.space import Grid as Grid, random_sensors as random_sensors
     from phix.train import fit as fit, per_sample as per_sample
@@ -31,13 +38,17 @@ _ROOM_OF = {
     "Burgers": "pde",
     "Diffusion": "pde",
     "Grid": "space",
+    "NavierStokes": "pde",
     "Trajectory": "data",
+    "Vorticity": "pde",
     "batch_map": "parallel",
     "fit": "train",
     "from_rhs": "pde",
     "from_step": "pde",
+    "from_symbol": "pde",
     "load_trajectories": "data",
     "make_mesh": "parallel",
+    "make_stepper": "integrate",
     "per_sample": "train",
     "random_sensors": "space",
     "rollout": "integrate",
@@ -64,13 +75,17 @@ __all__ = [
     "Burgers",
     "Diffusion",
     "Grid",
+    "NavierStokes",
     "Trajectory",
+    "Vorticity",
     "batch_map",
     "fit",
     "from_rhs",
     "from_step",
+    "from_symbol",
     "load_trajectories",
     "make_mesh",
+    "make_stepper",
     "per_sample",
     "random_sensors",
     "rollout",

@@ -4,7 +4,7 @@
 
 Flow: E(k) ~ k⁴ exp(−2(k/6)²), unit rms velocity, box 2π, T = 2; Re = u L/ν is printed.
 Error: relative L2 of the vorticity at T against the same code's own float64 run of its
-best scheme at dt = T/12800 (at most dt/16), on its own retained modes; the references
+best scheme at dt = T/3200 (dt/16 or less of any step compared), on its own retained modes; the references
 of all codes are compared with each other first. Each scheme takes the largest dt of the
 ladder T/(25·√2^i) that meets 1e-3 in float32 or 1e-5 in float64, and no smaller one
 fails. Times: 15 interleaved pairs of phix's best scheme against each peer's, compiled.
@@ -27,9 +27,9 @@ from phix import integrate, pde
 
 
 T = 2.0
-VISCOSITY = {128: 2e-3, 256: 8e-4}
+VISCOSITY = {128: 1.3e-2, 256: 4.5e-3}
 TARGET = {"float32": 1e-3, "float64": 1e-5}
-REFERENCE_STEPS = 12800
+REFERENCE_STEPS = 3200
 LADDER = [round(25 * 2 ** (i / 2)) for i in range(0, 15)]
 
 NAMES = ("ETDRK2", "ETDRK4", "ETDAB2", "ETDAB3", "ETDAB4", "EGLM4", "EGLM5", "EGLM6")
@@ -45,7 +45,7 @@ def entry(code, scheme, grid, u0, nu, steps):
     if code == "phix":
         equation = pde.Vorticity(grid, nu)
         run, start = peers.phix_entry(equation, u0, dt, steps, PHIX[scheme])
-        return run, start, lambda state: equation.decode(state.y)[0]
+        return run, start, jax.jit(lambda state: equation.decode(state.y)[0])
     if code == "exponax":
         stepper = exponax.stepper.NavierStokesVorticity(
             2, peers.BOX, grid.shape[0], dt, diffusivity=nu, order=int(scheme[-1])
