@@ -6,6 +6,12 @@ from phix.integrate._etdrk import (
     ETDRK3 as ETDRK3,
     ETDRK4 as ETDRK4,
 )
+from phix.integrate._imex import CNAB2 as CNAB2, SBDF2 as SBDF2, SBDF3 as SBDF3
+from phix.integrate._imex_rk import (
+    ARK4 as ARK4,
+    ARS222 as ARS222,
+    ARS443 as ARS443,
+)
 from phix.integrate._multistep import (
     EGLM4 as EGLM4,
     EGLM5 as EGLM5,
@@ -26,7 +32,11 @@ from phix.integrate._stepper import (
 
 
 __all__ = [
+    "ARK4",
+    "ARS222",
+    "ARS443",
     "AbstractSplitScheme",
+    "CNAB2",
     "EGLM4",
     "EGLM5",
     "EGLM6",
@@ -38,6 +48,8 @@ __all__ = [
     "ETDRK3",
     "ETDRK4",
     "PerStep",
+    "SBDF2",
+    "SBDF3",
     "Stepper",
     "StepperState",
     "default_scheme",

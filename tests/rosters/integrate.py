@@ -94,6 +94,12 @@ SPLIT_SCHEMES = (
     "EGLM4",
     "EGLM5",
     "EGLM6",
+    "CNAB2",
+    "SBDF2",
+    "SBDF3",
+    "ARS222",
+    "ARS443",
+    "ARK4",
 )
 
 CASES = [
