@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jax.extend.random import threefry_2x32
 
 from phix._errors import is_concrete, require
 from phix._types import Array, Float, Inexact, PRNGKeyArray
@@ -157,26 +158,38 @@ def _read_variance(modes: Modes, spectrum: Any) -> Float[Array, " channels *mode
     return variance
 
 
-# Compiled at once: the many small steps would each be compiled on their own.
+# Compiled as one, or each of the many small steps is, where it is called eagerly.
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def noise(modes: Modes, channels: int, dtype: Any, key: PRNGKeyArray) -> Array:
     """Complex numbers of unit variance for each mode, of independent phase.
 
-    Each is drawn from the key, its channel and its own wave by Box and Muller's method
-    from whole numbers: neither resolution nor precision changes it.
+    Each is a function of the key, its channel and its own wave: the block cipher that
+    JAX draws random bits with, applied to these numbers instead of to places in an
+    array, so that neither resolution nor precision changes it.
     """
-    # Keys are folded with whole numbers from 0.
+    # Whole numbers from 0, side by side in 64 bits.
     words = [np.where(k < 0, -2 * k - 1, 2 * k) for k in modes.waves]
-
-    def draw(own: PRNGKeyArray, axes: list) -> Array:
-        if not axes:
-            return jr.bits(own, (2,), jnp.uint32)
-        return jax.vmap(lambda word: draw(jr.fold_in(own, word), axes[1:]))(axes[0])
-
-    bits = draw(key, [jnp.asarray(w, jnp.uint32) for w in (range(channels), *words)])
-    share = (bits.astype(dtype) + 1) / 2.0**32
-    radius, angle = jnp.sqrt(-jnp.log(share[..., 0])), 2 * math.pi * share[..., 1]
+    words = [np.arange(channels), *words]
+    width = 64 // len(words)
+    words = [w.astype(np.uint64) << np.uint64(a * width) for a, w in enumerate(words)]
+    counters = [
+        functools.reduce(jnp.bitwise_or, np.ix_(*(f(w) for w in words)))
+        for f in (_upper_half, _lower_half)
+    ]
+    seed = jr.bits(key, (2,), jnp.uint32)
+    bits = threefry_2x32(seed, jnp.stack(counters)).astype(dtype)
+    # Box and Muller's method, from shares of 1 in (0, 1].
+    share = (bits + 1) / 2.0**32
+    radius, angle = jnp.sqrt(-jnp.log(share[0])), 2 * math.pi * share[1]
     return jax.lax.complex(radius * jnp.cos(angle), radius * jnp.sin(angle))
+
+
+def _upper_half(word: np.ndarray) -> np.ndarray:
+    return (word >> np.uint64(32)).astype(np.uint32)
+
+
+def _lower_half(word: np.ndarray) -> np.ndarray:
+    return (word & np.uint64(2**32 - 1)).astype(np.uint32)
 
 
 def of_field(modes: Modes, c: Array) -> Array:

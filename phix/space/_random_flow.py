@@ -1,5 +1,6 @@
 """Random flows to start turbulence from."""
 
+import functools
 import math
 from typing import Any
 
@@ -45,9 +46,8 @@ def random_vorticity(
         `random_vorticity(Grid((256, 256), (0.0, 2 * math.pi)), peak=6.0, key=key)`.
     """
     require(grid.ndim == 2, f"grid must be two-dimensional, got shape {grid.shape}")
-    modes, dtype = _read_flow(grid, peak, rms_velocity)
-    stream = _stream_function(modes, peak, rms_velocity, dtype, key)
-    return modes.to_nodes(jnp.asarray(-modes.laplacian, dtype) * stream)
+    modes = _read_flow(grid, peak, rms_velocity)
+    return _flow(modes, True, peak, rms_velocity, key)
 
 
 def random_velocity(
@@ -73,29 +73,32 @@ def random_velocity(
         3-D spectrum.
     """
     require(grid.ndim in (2, 3), f"grid must be 2-D or 3-D, got shape {grid.shape}")
-    modes, dtype = _read_flow(grid, peak, rms_velocity)
-    nabla = [
-        jnp.asarray(modes.derivative(axis), jnp.result_type(dtype, jnp.complex64))
-        for axis in range(grid.ndim)
-    ]
-    if grid.ndim == 2:
-        stream = _stream_function(modes, peak, rms_velocity, dtype, key)[0]
-        return modes.to_nodes(jnp.stack([nabla[1] * stream, -nabla[0] * stream]))
-    raw = _amplitude(modes, peak, dtype) * noise(modes, 3, dtype, key)
-    raw = of_field(modes, raw)
-    square = _without_zero(-modes.laplacian, dtype)
-    divergence = sum(d * c for d, c in zip(nabla, raw, strict=True))
-    flow = raw + jnp.stack([d * divergence / square for d in nabla])
-    return modes.to_nodes(_scaled(modes, flow, flow, rms_velocity))
+    modes = _read_flow(grid, peak, rms_velocity)
+    return _flow(modes, False, peak, rms_velocity, key)
 
 
-def _stream_function(
-    modes: Modes, peak: RealScalar, rms: RealScalar, dtype: Any, key: PRNGKeyArray
+# Compiled as one, or each of the many small steps is, where it is called eagerly.
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _flow(
+    modes: Modes, curl: bool, peak: Array, rms: Array, key: PRNGKeyArray
 ) -> Array:
-    kappa = jnp.sqrt(_without_zero(-modes.laplacian, dtype))
-    speed = _amplitude(modes, peak, dtype) * noise(modes, 1, dtype, key)
-    speed = of_field(modes, speed)
-    return _scaled(modes, speed / kappa, speed, rms)
+    """The velocity or, in a plane, its curl, at the nodes."""
+    ndim, dtype = modes.grid.ndim, jnp.result_type(peak, rms, 1.0)
+    drawn = noise(modes, 1 if ndim == 2 else 3, dtype, key)
+    c = of_field(modes, _amplitude(modes, peak, dtype) * drawn)
+    square = _without_zero(-modes.laplacian, dtype)
+    nabla = [jnp.asarray(modes.derivative(a), c.dtype) for a in range(ndim)]
+    if ndim == 2:
+        stream = c / jnp.sqrt(square)
+        flow = (
+            square * stream
+            if curl
+            else jnp.stack([nabla[1] * stream[0], -nabla[0] * stream[0]])
+        )
+        return modes.to_nodes(flow * _factor(modes, c, rms))
+    divergence = sum(d * channel for d, channel in zip(nabla, c, strict=True))
+    flow = c + jnp.stack([d * divergence / square for d in nabla])
+    return modes.to_nodes(flow * _factor(modes, flow, rms))
 
 
 def _amplitude(modes: Modes, peak: RealScalar, dtype: Any) -> Array:
@@ -109,18 +112,18 @@ def _amplitude(modes: Modes, peak: RealScalar, dtype: Any) -> Array:
     return jnp.exp(log - jax.lax.stop_gradient(log.max())).astype(dtype)
 
 
-def _scaled(modes: Modes, c: Array, velocity: Array, rms: RealScalar) -> Array:
-    """`c` times the number that gives the velocity its root mean square."""
+def _factor(modes: Modes, velocity: Array, rms: Array) -> Array:
+    """What the velocity is multiplied with to have its root mean square."""
     square = velocity.real**2 + velocity.imag**2
     mean = jnp.sum(jnp.asarray(modes.weights, square.dtype) * square)
-    return c * (rms / jnp.sqrt(mean)).astype(square.dtype)
+    return (rms / jnp.sqrt(mean)).astype(square.dtype)
 
 
 def _without_zero(square: np.ndarray, dtype: Any) -> Array:
     return jnp.asarray(np.where(square == 0, 1, square), dtype)
 
 
-def _read_flow(grid: Grid, peak: RealScalar, rms: RealScalar) -> tuple[Modes, Any]:
+def _read_flow(grid: Grid, peak: RealScalar, rms: RealScalar) -> Modes:
     modes = grid.modes(1.0)
     require(
         not modes.trig_axes,
@@ -138,4 +141,4 @@ def _read_flow(grid: Grid, peak: RealScalar, rms: RealScalar) -> tuple[Modes, An
             0 <= float(rms) < math.inf,
             f"rms_velocity must be finite and not negative, got {rms}",
         )
-    return modes, jnp.result_type(peak, rms, 1.0)
+    return modes

@@ -66,7 +66,7 @@ def spectral_evaluate(
 
 def spectral_resample(
     modes: Modes, c: Inexact[Array, " channels *modes"], onto: Modes
-) -> Inexact[Array, " channels *modes"]:
+) -> Inexact[Array, " channels *others"]:
     """The coefficients of the same field on other modes of the same box.
 
     Waves that `onto` does not have are dropped, those that `modes` does not have are

@@ -1,5 +1,6 @@
 """Roster of `phix.num`."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -14,6 +15,8 @@ from phix.num import (
     least_squares,
     minimise,
     norm,
+    phi,
+    phis,
 )
 from tests.rosters.case import Case
 
@@ -87,6 +90,16 @@ def _operators(dtype):
     return fn, (jnp.asarray([0.3, -0.7], dtype), jnp.asarray(2.0, dtype))
 
 
+def _phi(dtype):
+    def fn(real, imaginary):
+        z = jax.lax.complex(real, imaginary)
+        return phi(2, real), phis(3, z)
+
+    # Both branches: on either side of |z| = 1.
+    z = np.array([0.3, -1e-6, -0.8, -4.0, 2.0]), np.array([0.4, 0.0, 0.7, 3.0, -9.0])
+    return fn, tuple(jnp.asarray(part, dtype) for part in z)
+
+
 CASES = [
     Case("damped_lstsq", _lstsq, ("damped_lstsq",)),
     Case("least_squares", _least_squares, ("least_squares", "LeastSquaresSolution")),
@@ -94,4 +107,5 @@ CASES = [
     Case("at_minimum", _at_minimum, ("at_minimum",)),
     Case("checkpointed_scan", _scan, ("checkpointed_scan",)),
     Case("operators", _operators, ("gradient", "divergence", "laplacian", "norm")),
+    Case("phi", _phi, ("phi", "phis")),
 ]

@@ -1,5 +1,6 @@
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 
 from phix import space
 from tests.rosters.case import Case
@@ -69,6 +70,56 @@ def _sensors(dtype):
     return readings, (_field(dtype), points)
 
 
+def _modes(dtype):
+    """Mixed and periodic axes, odd and even numbers of nodes, a channel and a pair."""
+    box = ((0.0, 1.0), (-1.0, 1.0))
+    grid = space.Grid((4, 5), box, ("periodic", ("neumann", "dirichlet")))
+    modes, finer = grid.modes(), space.Grid((5, 7), box, grid.boundary).modes(0.9)
+    plane = space.Grid((5, 6), box).modes(2 / 3)
+
+    def all_of(u, v, x):
+        c = modes.to_modes(u)
+        values = space.spectral_evaluate(modes, c, x)
+        bent = jnp.asarray(modes.laplacian, dtype) * c
+        finest = finer.to_nodes(space.spectral_resample(modes, c, finer))
+        product = plane.to_nodes(plane.to_modes(v)) ** 2
+        return values, modes.to_nodes(bent), finest, plane.to_modes(product)
+
+    u = jnp.cos(jnp.arange(20.0, dtype=dtype)).reshape(1, 4, 5)
+    v = jnp.sin(jnp.arange(60.0, dtype=dtype)).reshape(2, 5, 6)
+    x = jnp.array([[0.2, 0.3], [0.55, -0.9]], dtype)
+    return all_of, (u, v, x)
+
+
+def _random_fields(dtype):
+    modes = space.Grid((4, 5), (0.0, 1.0)).modes()
+    waves = modes.laplacian != 0
+
+    def all_of(logs, u):
+        here, there = (
+            space.GaussianRandomField(modes, jnp.exp(log) * waves) for log in logs
+        )
+        return here.sample(key=jr.key(0)), here.log_prob(u), here.kl(there)
+
+    u = jnp.sin(jnp.arange(40.0, dtype=dtype)).reshape(2, 4, 5)
+    square = -modes.laplacian
+    logs = np.stack([np.log(1 / (1 + square)), -square / 100])[:, None]
+    return all_of, (jnp.asarray(logs + [[[0]], [[1]]], dtype), u)
+
+
+def _random_flows(dtype):
+    plane, box = space.Grid((5, 6), (0.0, 6.0)), space.Grid((4, 3, 5), (0.0, 6.0))
+
+    def all_of(peak, speed):
+        choices = {"peak": peak, "rms_velocity": speed, "key": jr.key(0)}
+        return (
+            space.random_vorticity(plane, **choices),
+            space.random_velocity(box, **choices),
+        )
+
+    return all_of, (jnp.asarray(1.5, dtype), jnp.asarray(0.7, dtype))
+
+
 CASES = [
     Case("grid", _grid, ("Grid",)),
     Case(
@@ -78,6 +129,9 @@ CASES = [
     ),
     Case("twisted grid", _twisted, ("Twisted", "laplacian", "Grid")),
     Case("upwind", _upwind, ("upwind_difference", "hold_inflow")),
+    Case("modes", _modes, ("Modes", "spectral_evaluate", "spectral_resample")),
+    Case("random fields", _random_fields, ("GaussianRandomField",)),
+    Case("random flows", _random_flows, ("random_velocity", "random_vorticity")),
     Case("sensors", _sensors, ("Sensors", "NodeSensors", "random_sensors")),
 ]
 EXEMPT = {
