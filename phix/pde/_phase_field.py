@@ -34,7 +34,8 @@ class AllenCahn(AbstractReaction):
 
     - `grid`: a `Grid` with periodic or Neumann sides.
     - `epsilon`: width of the walls $\epsilon \ge 0$, a scalar, length.
-    - `dealias`: kept fraction of modes; 1/2 has no aliasing.
+    - `dealias`: kept fraction of modes. With 1 most is resolved, and diffusion damps
+        what aliasing does to the shortest waves; 1/2 has none.
 
     **Raises:** `ValueError` for another grid, or an `epsilon` that is no scalar or
     negative (traced: `valid()` is false).
@@ -50,7 +51,7 @@ class AllenCahn(AbstractReaction):
     modes: Modes = eqx.field(static=True)
     epsilon: Float[Array, ""]
 
-    def __init__(self, grid: Grid, epsilon: RealScalar, *, dealias: float = 1 / 2):
+    def __init__(self, grid: Grid, epsilon: RealScalar, *, dealias: float = 1.0):
         require_sides(grid, "periodic", "neumann")
         self.modes = grid.modes(dealias)
         self.epsilon = as_parameter("epsilon", epsilon)
@@ -88,7 +89,8 @@ class CahnHilliard(AbstractSemilinear):
 
     - `grid`: a `Grid` with periodic or Neumann sides.
     - `epsilon`: width of the walls $\epsilon \ge 0$, a scalar, length.
-    - `dealias`: kept fraction of modes; 1/2 has no aliasing.
+    - `dealias`: kept fraction of modes. With 1 most is resolved, and diffusion damps
+        what aliasing does to the shortest waves; 1/2 has none.
 
     **Raises:** `ValueError` for another grid, one too coarse for the walls, or an
     `epsilon` that is no scalar or negative (traced: `valid()` is false).
@@ -104,7 +106,7 @@ class CahnHilliard(AbstractSemilinear):
     modes: Modes = eqx.field(static=True)
     epsilon: Float[Array, ""]
 
-    def __init__(self, grid: Grid, epsilon: RealScalar, *, dealias: float = 1 / 2):
+    def __init__(self, grid: Grid, epsilon: RealScalar, *, dealias: float = 1.0):
         require_sides(grid, "periodic", "neumann")
         self.modes = grid.modes(dealias)
         self.epsilon = as_parameter("epsilon", epsilon)
@@ -161,7 +163,8 @@ class SwiftHohenberg(AbstractReaction):
     - `grid`: a `Grid` with periodic or Neumann sides.
     - `r`: how far beyond onset, a scalar, 1/time.
     - `g`: strength of the quadratic term, a scalar.
-    - `dealias`: kept fraction of modes; 1/2 has no aliasing.
+    - `dealias`: kept fraction of modes. With 1 most is resolved, and diffusion damps
+        what aliasing does to the shortest waves; 1/2 has none.
 
     **Raises:** `ValueError` for another grid, one too coarse to reach the damped waves,
     or a parameter that is no scalar (traced: `valid()` is false).
@@ -179,7 +182,7 @@ class SwiftHohenberg(AbstractReaction):
     g: Float[Array, ""]
 
     def __init__(
-        self, grid: Grid, r: RealScalar, g: RealScalar = 0.0, *, dealias: float = 1 / 2
+        self, grid: Grid, r: RealScalar, g: RealScalar = 0.0, *, dealias: float = 1.0
     ):
         require_sides(grid, "periodic", "neumann")
         self.modes = grid.modes(dealias)

@@ -31,7 +31,8 @@ class FisherKPP(AbstractReaction):
     - `grid`: a `Grid` with periodic or Neumann sides.
     - `diffusivity`: $D \ge 0$, a scalar, length²/time.
     - `rate`: $r$, a scalar, 1/time.
-    - `dealias`: kept fraction of modes; 2/3 has no aliasing.
+    - `dealias`: kept fraction of modes. With 1 most is resolved, and diffusion damps
+        what aliasing does to the shortest waves; 2/3 has none.
 
     **Raises:** `ValueError` for another grid, or a parameter that is no scalar or out
     of range (traced: `valid()` is false).
@@ -54,7 +55,7 @@ class FisherKPP(AbstractReaction):
         diffusivity: RealScalar,
         rate: RealScalar = 1.0,
         *,
-        dealias: float = 2 / 3,
+        dealias: float = 1.0,
     ):
         require_sides(grid, "periodic", "neumann")
         self.modes = grid.modes(dealias)
@@ -95,7 +96,8 @@ class GrayScott(AbstractReaction):
     - `feed`: $f \ge 0$, a scalar, 1/time.
     - `kill`: $k \ge 0$, a scalar, 1/time.
     - `diffusivities`: $(D_u, D_v)$, not negative, length²/time.
-    - `dealias`: kept fraction of modes; 1/2 has no aliasing.
+    - `dealias`: kept fraction of modes. With 1 most is resolved, and diffusion damps
+        what aliasing does to the shortest waves; 1/2 has none.
 
     **Raises:** `ValueError` for another grid, or a parameter of another shape or
     negative (traced: `valid()` is false).
@@ -122,7 +124,7 @@ class GrayScott(AbstractReaction):
         kill: RealScalar,
         diffusivities: Any = (2e-5, 1e-5),
         *,
-        dealias: float = 1 / 2,
+        dealias: float = 1.0,
     ):
         require_sides(grid, "periodic", "neumann")
         self.modes = grid.modes(dealias)
@@ -165,7 +167,8 @@ class Brusselator(AbstractReaction):
     - `grid`: a `Grid` with periodic or Neumann sides.
     - `a`, `b`: concentrations fed, scalars, not negative.
     - `diffusivities`: $(D_u, D_v)$, not negative, length²/time.
-    - `dealias`: kept fraction of modes; 1/2 has no aliasing.
+    - `dealias`: kept fraction of modes. With 1 most is resolved, and diffusion damps
+        what aliasing does to the shortest waves; 1/2 has none.
 
     **Raises:** `ValueError` for another grid, or a parameter of another shape or
     negative (traced: `valid()` is false).
@@ -190,7 +193,7 @@ class Brusselator(AbstractReaction):
         b: RealScalar,
         diffusivities: Any,
         *,
-        dealias: float = 1 / 2,
+        dealias: float = 1.0,
     ):
         require_sides(grid, "periodic", "neumann")
         self.modes = grid.modes(dealias)
@@ -236,7 +239,8 @@ class LambdaOmega(AbstractReaction):
     - `grid`: a `Grid` with periodic or Neumann sides.
     - `diffusivity`: $D \ge 0$, a scalar, length²/time.
     - `beta`: $\beta$, a scalar, 1/time.
-    - `dealias`: kept fraction of modes; 1/2 has no aliasing.
+    - `dealias`: kept fraction of modes. With 1 most is resolved, and diffusion damps
+        what aliasing does to the shortest waves; 1/2 has none.
 
     **Raises:** `ValueError` for another grid, or a parameter that is no scalar or out
     of range (traced: `valid()` is false).
@@ -259,7 +263,7 @@ class LambdaOmega(AbstractReaction):
         diffusivity: RealScalar,
         beta: RealScalar = 1.0,
         *,
-        dealias: float = 1 / 2,
+        dealias: float = 1.0,
     ):
         require_sides(grid, "periodic", "neumann")
         self.modes = grid.modes(dealias)
@@ -305,7 +309,8 @@ class FitzHughNagumo(AbstractReaction):
     - `stimulus`: $I$, a scalar.
     - `recovery`: $\varepsilon \ge 0$, a scalar.
     - `decay`: $b$, a scalar.
-    - `dealias`: kept fraction of modes; 1/2 has no aliasing.
+    - `dealias`: kept fraction of modes. With 1 most is resolved, and diffusion damps
+        what aliasing does to the shortest waves; 1/2 has none.
 
     **Raises:** `ValueError` for another grid, or a parameter of another shape or out of
     range (traced: `valid()` is false).
@@ -334,7 +339,7 @@ class FitzHughNagumo(AbstractReaction):
         recovery: RealScalar = 1.0,
         decay: RealScalar = 1.0,
         *,
-        dealias: float = 1 / 2,
+        dealias: float = 1.0,
     ):
         require_sides(grid, "periodic", "neumann")
         self.modes = grid.modes(dealias)
