@@ -4,6 +4,8 @@ import difflib
 import enum
 from collections.abc import Iterable
 
+import numpy as np
+
 
 class Result(enum.IntEnum):
     """What became of a loop, which carries it as an int32 array under `vmap`."""
@@ -54,6 +56,21 @@ def is_concrete(*values: object) -> bool:
     from jax.core import Tracer
 
     return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
+
+
+def checked_dtype(dtype: object) -> np.dtype:
+    """The dtype asked for; `ValueError` where JAX would quietly halve its precision."""
+    import jax
+
+    asked = np.dtype(
+        dtype if dtype is not None else jax.dtypes.canonicalize_dtype(float)
+    )
+    require(
+        asked.name not in ("float64", "complex128") or jax.config.jax_enable_x64,
+        f"dtype {asked.name} asked for while x64 is off; call "
+        'jax.config.update("jax_enable_x64", True) first, or ask for float32',
+    )
+    return asked
 
 
 def require(condition: bool, message: str) -> None:

@@ -4,10 +4,10 @@
 
 Flow: E(k) ~ k⁴ exp(−2(k/6)²), unit rms velocity, box 2π, T = 2; Re = u L/ν is printed.
 Error: relative L2 of the vorticity at T against the same code's own float64 run of its
-best scheme at dt = T/3200 (dt/16 or less of any step compared), on its own retained modes; the references
-of all codes are compared with each other first. Each scheme takes the largest dt of the
-ladder T/(25·√2^i) that meets 1e-3 in float32 or 1e-5 in float64, and no smaller one
-fails. Times: 15 interleaved pairs of phix's best scheme against each peer's, compiled.
+best scheme at dt = T/3200 (at most dt/16 of what is compared), on its own retained
+modes; the references of all codes are compared with each other first. Each scheme takes
+the largest dt of the ladder T/(25·√2^i) that meets 1e-3 in float32 or 1e-5 in float64.
+Times: 15 interleaved pairs of phix's best scheme against each peer's, compiled.
 """
 
 import argparse

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from phix._errors import nearest, require
+from phix._errors import checked_dtype, nearest, require
 from phix._types import Array, Float, Inexact
 from phix.space._base import AbstractSpace
 from phix.space._boundary import Boundary, read_boundary
@@ -150,8 +150,11 @@ class Grid(AbstractSpace):
         return self.coordinates.reshape(self.ndim, -1).T
 
     def zeros(self, channels: int = 1, dtype: Any = None) -> Inexact[Array, "..."]:
-        """A field of zeros, `"channels *space"`."""
-        return jnp.zeros((channels, *self.shape), dtype)
+        """A field of zeros, `"channels *space"`.
+
+        **Raises:** `ValueError` for float64 while x64 is off.
+        """
+        return jnp.zeros((channels, *self.shape), checked_dtype(dtype))
 
     def check(self, u: Inexact[Array, "..."], name: str = "u") -> None:
         """Raises `ValueError` unless `u` has the shape of a field on this grid."""
@@ -179,8 +182,10 @@ class Grid(AbstractSpace):
         - `dtype`: precision of the points given to `fn`; the default one if None.
 
         **Returns:** the field `"channels *space"`.
+
+        **Raises:** `ValueError` for float64 while x64 is off, or another result of fn.
         """
-        values = jax.vmap(fn)(self.points.astype(dtype or jnp.result_type(float)))
+        values = jax.vmap(fn)(self.points.astype(checked_dtype(dtype)))
         values = values[:, None] if values.ndim == 1 else values
         require(
             values.ndim == 2,

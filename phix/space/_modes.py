@@ -9,7 +9,7 @@ import jax.lax as lax
 import jax.numpy as jnp
 import numpy as np
 
-from phix._errors import is_concrete, require
+from phix._errors import checked_dtype, is_concrete, require
 from phix._types import Array, Inexact
 from phix.space._trig import Basis, trig_basis
 
@@ -183,7 +183,7 @@ class Modes(eqx.Module):
 
     def zeros(self, channels: int = 1, dtype: Any = None) -> Inexact[Array, "..."]:
         """Coefficients of a field of zeros, for fields of the given dtype."""
-        dtype = jnp.result_type(dtype or float)
+        dtype = checked_dtype(dtype)
         if self.periodic_axes:
             dtype = jnp.result_type(dtype, jnp.complex64)
         return jnp.zeros((channels, *self.shape), dtype)
