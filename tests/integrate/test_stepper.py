@@ -1,0 +1,102 @@
+"""Steppers: the steps of `solve`, one by one, with a step that may be traced."""
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+import pytest
+
+from phix.integrate import (
+    ARK4,
+    EGLM4,
+    ETDRK2,
+    SBDF2,
+    PerStep,
+    make_stepper,
+    rollout,
+    solve,
+)
+from phix.pde import Vorticity, from_symbol
+from phix.space import Grid
+from tests.integrate.manufactured import EQUATION, U0
+
+
+SCHEMES = [ETDRK2(), EGLM4(), SBDF2(), ARK4(), dfx.Heun()]
+
+
+def name_of(scheme):
+    return type(scheme).__name__
+
+
+def final(h, scheme):
+    stepper, state = make_stepper(EQUATION, U0, h, scheme=scheme)
+    return rollout(stepper, state, 4, observe=stepper.observe)[-1]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=name_of)
+def test_steps_and_their_derivative_by_dt(scheme):
+    def value(h):
+        u = final(h, scheme)
+        return jnp.sum(jnp.abs(u) ** 2), u
+
+    both = jax.jit(jax.value_and_grad(value, has_aux=True))
+    h = jnp.asarray(0.1)
+    (_, u), slope = both(h)
+    wanted = solve(EQUATION, U0, [0.0, 0.4], dt=0.1, scheme=scheme).us[-1]
+    assert float(jnp.max(jnp.abs(u - wanted))) <= 1e-13
+    (above, _), _ = both(h + 1e-5)
+    (below, _), _ = both(h - 1e-5)
+    assert np.isclose(slope, (above - below) / 2e-5, rtol=1e-7)
+
+
+def test_a_step_of_its_own_scheme_and_time():
+    """The default scheme; the time is that of the state, or of `t`."""
+    stepper, state = make_stepper(EQUATION, U0, 0.1)
+    assert name_of(stepper.scheme) == "ETDRK4"
+    step = eqx.filter_jit(lambda state, t: stepper(state, t=t))
+    later = step(state, state.t)
+    assert float(later.t) == 0.1
+    again = step(state, jnp.asarray(0.5))
+    assert float(again.t) == 0.6
+    assert float(jnp.max(jnp.abs(again.y - later.y))) > 1e-3
+
+
+def test_what_varies_is_handed_to_the_equation():
+    def forced(t, y, args, modes):
+        return args * jnp.ones_like(y)
+
+    equation = from_symbol(
+        lambda modes: modes.laplacian[None], Grid(4, (0.0, 1.0)), nonlinear=forced
+    )
+    stepper, state = make_stepper(equation, jnp.zeros((1, 4)), 0.5)
+    steps = PerStep(jnp.array([1.0, 2.0, 3.0]))
+    us = rollout(stepper, state, 3, cond=steps, observe=stepper.observe)
+    # The mean is not damped: it sums 0.5 cond.
+    np.testing.assert_allclose(np.mean(us, axis=(1, 2)), [0.5, 1.5, 3.0], rtol=1e-12)
+
+
+def test_a_vector_field_is_stepped_too():
+    stepper, state = make_stepper(
+        lambda t, u, args: {"q": u["p"], "p": -u["q"]},
+        {"q": jnp.ones(()), "p": jnp.zeros(())},
+        0.1,
+        scheme=dfx.Tsit5(),
+    )
+    us = rollout(stepper, state, 10, observe=stepper.observe)
+    assert abs(float(us["q"][-1]) - np.cos(1.0)) < 1e-7
+
+
+def test_float32_stays_float32():
+    grid = Grid((9, 8), (0.0, 2 * np.pi))
+    u0 = jnp.sin(grid.coordinates[:1]).astype(jnp.float32)
+    stepper, state = make_stepper(Vorticity(grid, 0.1), u0, 0.1, scheme=EGLM4())
+    leaves = jtu.tree_leaves(eqx.filter_jit(stepper)(state))
+    assert {leaf.dtype for leaf in leaves} == {jnp.dtype("f4"), jnp.dtype("c8")}
+
+
+@pytest.mark.parametrize("dt", [0.0, -0.1, np.inf, np.nan])
+def test_a_bad_step(dt):
+    with pytest.raises(ValueError, match="`dt` must be a positive finite step"):
+        make_stepper(EQUATION, U0, dt)
