@@ -3,6 +3,7 @@
 import difflib
 import enum
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -58,15 +59,16 @@ def is_concrete(*values: object) -> bool:
     return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
-def checked_dtype(dtype: object) -> np.dtype:
+def checked_dtype(dtype: Any) -> np.dtype:
     """The dtype asked for; `ValueError` where JAX would quietly halve its precision."""
     import jax
 
     asked = np.dtype(
         dtype if dtype is not None else jax.dtypes.canonicalize_dtype(float)
     )
+    wide = asked.name in ("float64", "complex128")
     require(
-        asked.name not in ("float64", "complex128") or jax.config.jax_enable_x64,
+        not wide or bool(jax.config.read("jax_enable_x64")),
         f"dtype {asked.name} asked for while x64 is off; call "
         'jax.config.update("jax_enable_x64", True) first, or ask for float32',
     )

@@ -31,10 +31,8 @@ def read_forcing(forcing: Any, modes: Modes, channels: int) -> PyTree:
 
 def forcing_modes(
     forcing: PyTree, modes: Modes, t: RealScalar, y: Inexact[Array, "..."]
-) -> Array | float:
-    """The coefficients of the forcing at time t, in the precision of y; 0 if none."""
-    if forcing is None:
-        return 0.0
+) -> Array:
+    """The coefficients of a forcing that is there at time t, in the precision of y."""
     if not isinstance(forcing, Callable):
         return like_modes(forcing, y)
     dtype = jnp.finfo(y.dtype).dtype

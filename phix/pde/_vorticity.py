@@ -112,7 +112,9 @@ class Vorticity(AbstractSemilinear):
             products = jnp.concatenate([products, u * scalar, v * scalar])
         cross, stretch, *flux = self.modes.to_modes(products)
         rate = (kx**2 - ky**2) * cross + kx * ky * stretch
-        rate = rate[None] + forcing_modes(self.forcing, self.modes, t, y)
+        rate = rate[None]
+        if self.forcing is not None:
+            rate = rate + forcing_modes(self.forcing, self.modes, t, y)
         if not flux:
             return rate
         return jnp.concatenate([rate, -1j * (kx * flux[0] + ky * flux[1])[None]])
