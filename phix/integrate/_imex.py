@@ -101,7 +101,7 @@ class CNAB2(AbstractIMEXMultistep):
 class SBDF2(AbstractIMEXMultistep):
     """Backward differences for L, extrapolation of N. Order 2, one evaluation a step.
 
-    The most damping of the three on stiff modes.
+    Stiff modes are gone after a step or two.
 
     ??? cite "Reference"
         U. M. Ascher, S. J. Ruuth, B. T. R. Wetton, SIAM J. Numer. Anal. 32 (1995) 797.
