@@ -30,6 +30,7 @@ def test_no_equation_is_missing():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_every_equation_by_every_scheme():
     """The full product, a minute per equation; `-s` shows what came out."""
     failed, count = [], 0
