@@ -3,9 +3,11 @@
 import difflib
 import enum
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Result(enum.IntEnum):
@@ -59,9 +61,10 @@ def is_concrete(*values: object) -> bool:
     return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
-def checked_dtype(dtype: Any) -> np.dtype:
+def checked_dtype(dtype: Any) -> "np.dtype":
     """The dtype asked for; `ValueError` where JAX would quietly halve its precision."""
     import jax
+    import numpy as np
 
     asked = np.dtype(
         dtype if dtype is not None else jax.dtypes.canonicalize_dtype(float)

@@ -193,9 +193,10 @@ class NavierStokes(AbstractSemilinear):
 
     def _curl(self, c: Array) -> Array:
         """The coefficients of the vorticity: one component, or three."""
-        k, c = self._waves(c), _components(c)
+        k, parts = self._waves(c), _components(c)
         pairs = _CYCLIC if len(k) == 3 else [(0, 1)]
-        return 1j * jnp.concatenate([k[i] * c[j] - k[j] * c[i] for i, j in pairs])
+        turns = [k[i] * parts[j] - k[j] * parts[i] for i, j in pairs]
+        return 1j * jnp.concatenate(turns)
 
     def _project(self, c: Array) -> Array:
         """The part of coefficients without divergence; the mean stays."""
