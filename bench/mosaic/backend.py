@@ -82,7 +82,9 @@ def endpoints(scheme: Any, dtype: str) -> tuple[Callable, Callable, Callable]:
 
     @ft.partial(jax.jit, static_argnames=("steps", "extent", "memory"))
     def pull_back(traced, fixed, cotangent, steps, extent, memory):
-        run_from = lambda traced: run({**traced, **fixed}, steps, extent, memory)  # noqa: E731
+        def run_from(traced):
+            return run({**traced, **fixed}, steps, extent, memory)
+
         return jax.vjp(run_from, traced)[1](cotangent)[0]
 
     def apply(inputs: InputSchema) -> OutputSchema:

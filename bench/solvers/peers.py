@@ -18,7 +18,7 @@ from phix.integrate import ETDRK2, ETDRK4, make_stepper
 from phix.space import random_velocity, random_vorticity
 
 
-BOX = 2 * math.pi
+BOX, DT = 2 * math.pi, 1e-3
 SCHEMES = {2: ETDRK2(), 4: ETDRK4()}
 
 
@@ -61,65 +61,77 @@ def flow(nodes, dtype, seed=0, peak=6.0):
     return grid, jnp.asarray(field, dtype)
 
 
-def navier_stokes_2d(nodes, order, steps, dtype=jnp.float32):
+def navier_stokes_2d(nodes, order, steps):
     """phix and exponax, same order and dt; exponax turns the sign of the vorticity."""
-    grid, u0 = flow(nodes, dtype)
-    nu, dt = 1e-3, 1e-3
+    grid, u0 = flow(nodes, jnp.float32)
+    nu = 1e-3
     peer = exponax.stepper.NavierStokesVorticity(
-        2, BOX, nodes, dt, diffusivity=nu, order=order
+        2, BOX, nodes, DT, diffusivity=nu, order=order
     )
     return {
-        "phix": phix_entry(pde.Vorticity(grid, nu), u0, dt, steps, SCHEMES[order]),
+        "phix": phix_entry(pde.Vorticity(grid, nu), u0, DT, steps, SCHEMES[order]),
         "exponax": exponax_entry(peer, -u0, steps),
     }
 
 
-def navier_stokes_cfd(nodes, steps, dtype=jnp.float32):
+def navier_stokes_cfd(nodes, steps):
     """phix ETDRK4 and jax-cfd's four-stage Crank–Nicolson Runge–Kutta."""
-    grid, u0 = flow(nodes, dtype)
-    nu, dt = 1e-3, 1e-3
+    grid, u0 = flow(nodes, jnp.float32)
+    nu = 1e-3
     return {
-        "phix": phix_entry(pde.Vorticity(grid, nu), u0, dt, steps, ETDRK4()),
-        "jax-cfd CN-RK4": jax_cfd_entry(u0, nu, dt, steps),
+        "phix": phix_entry(pde.Vorticity(grid, nu), u0, DT, steps, ETDRK4()),
+        "jax-cfd CN-RK4": jax_cfd_entry(u0, nu, DT, steps),
     }
 
 
-def navier_stokes_3d(nodes, steps, dtype=jnp.float32):
+def navier_stokes_3d(nodes, steps):
     """Velocity form, ETDRK2."""
     grid = Grid((nodes,) * 3, (0.0, BOX))
     u0 = random_velocity(grid, peak=4.0, rms_velocity=1.0, key=jax.random.key(0))
-    u0 = jnp.asarray(u0, dtype)
-    nu, dt = 1e-2, 1e-3
+    u0 = jnp.asarray(u0, jnp.float32)
+    nu = 1e-2
     peer = exponax.stepper.NavierStokesVelocity(
-        3, BOX, nodes, dt, diffusivity=nu, order=2
+        3, BOX, nodes, DT, diffusivity=nu, order=2
     )
     return {
-        "phix": phix_entry(pde.NavierStokes(grid, nu), u0, dt, steps, ETDRK2()),
+        "phix": phix_entry(pde.NavierStokes(grid, nu), u0, DT, steps, ETDRK2()),
         "exponax": exponax_entry(peer, u0, steps),
     }
 
 
-def burgers(nodes, steps, conservative, batch=None, dtype=jnp.float32):
-    """One dimension, ETDRK2; a batch runs under vmap on both sides."""
-    grid = Grid(nodes, (0.0, BOX))
-    x = np.asarray(grid.axes[0])
-    shifts = np.arange(batch or 1)[:, None]
-    u0 = jnp.asarray(np.sin(x + shifts) + 0.5 * np.cos(2 * x), dtype)[:, None]
-    nu, dt = 2e-2, 1e-3
-    peer = exponax.stepper.Burgers(
-        1, BOX, nodes, dt, diffusivity=nu, conservative=conservative
-    )
-    equation = pde.ViscousBurgers(grid, nu)
-    entries = {
-        "phix": phix_entry(equation, u0[0], dt, steps, ETDRK2()),
-        "exponax": exponax_entry(peer, u0[0], steps),
-    }
-    if batch is None:
-        return entries
-    stepper, _ = make_stepper(equation, u0[0], dt, scheme=ETDRK2())
-    states = jax.vmap(lambda u: make_stepper(equation, u, dt, scheme=ETDRK2())[1])(u0)
-    spectra = jax.vmap(lambda u: exponax.fft(u, num_spatial_dims=1))(u0)
+def burgers(nodes, conservative, steps):
+    """One dimension, ETDRK2, float32."""
+    equation, peer, waves = _burgers(nodes, conservative)
     return {
-        "phix": (repeat(jax.vmap(stepper), steps), states),
+        "phix": phix_entry(equation, waves[0], DT, steps, ETDRK2()),
+        "exponax": exponax_entry(peer, waves[0], steps),
+    }
+
+
+def burgers_batch(nodes, conservative, steps):
+    """64 of them under vmap, on both sides."""
+    equation, peer, waves = _burgers(nodes, conservative)
+
+    def begin(u):
+        return make_stepper(equation, u, DT, scheme=ETDRK2())
+
+    stepper, _ = begin(waves[0])
+    spectra = jax.vmap(lambda u: exponax.fft(u, num_spatial_dims=1))(waves)
+    return {
+        "phix": (
+            repeat(jax.vmap(stepper), steps),
+            jax.vmap(lambda u: begin(u)[1])(waves),
+        ),
         "exponax": (repeat(jax.vmap(peer.step_fourier), steps), spectra),
     }
+
+
+def _burgers(nodes, conservative):
+    """Both codes' equation, and 64 starts."""
+    grid, nu = Grid(nodes, (0.0, BOX)), 2e-2
+    x, shifts = np.asarray(grid.axes[0]), np.arange(64)[:, None]
+    waves = np.sin(x + shifts) + 0.5 * np.cos(2 * x)
+    peer = exponax.stepper.Burgers(
+        1, BOX, nodes, DT, diffusivity=nu, conservative=conservative
+    )
+    return pde.ViscousBurgers(grid, nu), peer, jnp.asarray(waves, jnp.float32)[:, None]

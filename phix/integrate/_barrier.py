@@ -1,5 +1,7 @@
 """Keeping XLA from computing the stages of a scheme more than once."""
 
+import functools as ft
+
 import jax
 import jax.lax as lax
 import jax.numpy as jnp
@@ -23,5 +25,5 @@ def unfused(tree: PyTree, t: RealScalar) -> PyTree:
     large = any(leaf.size >= _LARGE for leaf in jtu.tree_leaves(tree))
     if not large or jax.default_backend() != "cpu":
         return tree
-    zeros = lambda tree: jtu.tree_map(jnp.zeros_like, tree)  # noqa: E731
+    zeros = ft.partial(jtu.tree_map, jnp.zeros_like)
     return lax.cond(t > -jnp.inf, lambda tree: tree, zeros, tree)

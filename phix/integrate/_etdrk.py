@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from phix._types import Array, Inexact, PyTree, RealScalar
-from phix.integrate._split import AbstractSplitScheme
+from phix.integrate._split import AbstractOneStep
 from phix.num import phis
 
 
@@ -21,35 +21,30 @@ class ExponentialTableau:
     `nodes[i]` is the time of stage i in steps; `rows[i]` its weights of the earlier
     stages; `weights` those of the result. Each is added to $e^{c_i z}y$. With
     `embedded`, the last stage, at the end of the step, is weighed against N at the
-    result: the scheme with the one in the other's place has one order less.
+    result: the scheme with the one in the other's place has one order less. `order` is
+    that of the scheme.
     """
 
+    order: int
     nodes: tuple[float, ...]
     rows: tuple[Row, ...]
     weights: Row
     embedded: bool = False
 
 
-class AbstractETDRK(AbstractSplitScheme):
+class AbstractETDRK(AbstractOneStep):
     """Runs an `ExponentialTableau`."""
 
     tableau: ClassVar[ExponentialTableau]
 
+    def order(self, terms: PyTree) -> int:
+        """That of the table."""
+        del terms
+        return self.tableau.order
+
     def coefficients(self, symbol: Inexact[Array, "..."], h: RealScalar) -> PyTree:
         """$e^{c_i z}$ and the entries, row by row, for z = h · symbol."""
         return tabulate(self.tableau, symbol, h)
-
-    def start(
-        self,
-        nonlinear: Callable,
-        t: RealScalar,
-        h: RealScalar,
-        y: Inexact[Array, "..."],
-        coefficients: PyTree,
-    ) -> tuple:
-        """Nothing: a one-step scheme."""
-        del nonlinear, t, h, y, coefficients
-        return ()
 
     def advance(
         self,
@@ -112,13 +107,8 @@ class ETDRK1(AbstractETDRK):
     """
 
     tableau: ClassVar[ExponentialTableau] = ExponentialTableau(
-        nodes=(0.0,), rows=((),), weights=({1: 1.0},)
+        order=1, nodes=(0.0,), rows=((),), weights=({1: 1.0},)
     )
-
-    def order(self, terms: PyTree) -> int:
-        """1."""
-        del terms
-        return 1
 
 
 class ETDRK2(AbstractETDRK):
@@ -129,15 +119,11 @@ class ETDRK2(AbstractETDRK):
     """
 
     tableau: ClassVar[ExponentialTableau] = ExponentialTableau(
+        order=2,
         nodes=(0.0, 1.0),
         rows=((), ({1: 1.0},)),
         weights=({1: 1.0, 2: -1.0}, {2: 1.0}),
     )
-
-    def order(self, terms: PyTree) -> int:
-        """2."""
-        del terms
-        return 2
 
 
 class ETDRK3(AbstractETDRK):
@@ -148,15 +134,11 @@ class ETDRK3(AbstractETDRK):
     """
 
     tableau: ClassVar[ExponentialTableau] = ExponentialTableau(
+        order=3,
         nodes=(0.0, 0.5, 1.0),
         rows=((), ({1: 0.5},), ({1: -1.0}, {1: 2.0})),
         weights=({1: 1.0, 2: -3.0, 3: 4.0}, {2: 4.0, 3: -8.0}, {2: -1.0, 3: 4.0}),
     )
-
-    def order(self, terms: PyTree) -> int:
-        """3."""
-        del terms
-        return 3
 
 
 class ETDRK4(AbstractETDRK):
@@ -171,6 +153,7 @@ class ETDRK4(AbstractETDRK):
     """
 
     tableau: ClassVar[ExponentialTableau] = ExponentialTableau(
+        order=4,
         nodes=(0.0, 0.5, 0.5, 1.0),
         rows=(
             (),
@@ -186,8 +169,3 @@ class ETDRK4(AbstractETDRK):
         ),
         embedded=True,
     )
-
-    def order(self, terms: PyTree) -> int:
-        """4."""
-        del terms
-        return 4

@@ -16,10 +16,11 @@ from phix.integrate._split import AbstractSplitScheme
 class MultistepFormula:
     r"""$(1 - \gamma z)y_1 = \delta z y_0 + \sum_j (a_j y_{-j} + b_j h N_{-j})$, z = hL.
 
-    `states` $a_j$ and `rates` $b_j$ from j = 0 on, equally many; `implicit` γ and
-    `explicit` δ.
+    Of that `order`; `states` $a_j$ and `rates` $b_j$ from j = 0 on, equally many;
+    `implicit` γ and `explicit` δ.
     """
 
+    order: int
     states: tuple[float, ...]
     rates: tuple[float, ...]
     implicit: float
@@ -34,6 +35,11 @@ class AbstractIMEXMultistep(AbstractSplitScheme):
     """
 
     formula: eqx.AbstractClassVar[MultistepFormula]
+
+    def order(self, terms: PyTree) -> int:
+        """That of the table."""
+        del terms
+        return self.formula.order
 
     def coefficients(self, symbol: Inexact[Array, "..."], h: RealScalar) -> PyTree:
         """The symbol, for the start, and what multiplies y and the rest."""
@@ -89,13 +95,8 @@ class CNAB2(AbstractIMEXMultistep):
     """
 
     formula: ClassVar[MultistepFormula] = MultistepFormula(
-        states=(1.0, 0.0), rates=(1.5, -0.5), implicit=0.5, explicit=0.5
+        order=2, states=(1.0, 0.0), rates=(1.5, -0.5), implicit=0.5, explicit=0.5
     )
-
-    def order(self, terms: PyTree) -> int:
-        """2."""
-        del terms
-        return 2
 
 
 class SBDF2(AbstractIMEXMultistep):
@@ -108,13 +109,8 @@ class SBDF2(AbstractIMEXMultistep):
     """
 
     formula: ClassVar[MultistepFormula] = MultistepFormula(
-        states=(4 / 3, -1 / 3), rates=(4 / 3, -2 / 3), implicit=2 / 3
+        order=2, states=(4 / 3, -1 / 3), rates=(4 / 3, -2 / 3), implicit=2 / 3
     )
-
-    def order(self, terms: PyTree) -> int:
-        """2."""
-        del terms
-        return 2
 
 
 class SBDF3(AbstractIMEXMultistep):
@@ -127,12 +123,8 @@ class SBDF3(AbstractIMEXMultistep):
     """
 
     formula: ClassVar[MultistepFormula] = MultistepFormula(
+        order=3,
         states=(18 / 11, -9 / 11, 2 / 11),
         rates=(18 / 11, -18 / 11, 6 / 11),
         implicit=6 / 11,
     )
-
-    def order(self, terms: PyTree) -> int:
-        """3."""
-        del terms
-        return 3

@@ -9,7 +9,7 @@ import diffrax as dfx
 import equinox as eqx
 
 from phix._types import Array, Inexact, PyTree, RealScalar
-from phix.integrate._split import AbstractSplitScheme
+from phix.integrate._split import AbstractOneStep
 
 
 Rows = tuple[tuple[float, ...], ...]
@@ -19,12 +19,14 @@ Rows = tuple[tuple[float, ...], ...]
 class IMEXTableau:
     """Two Runge–Kutta schemes with the same nodes, of which the first is 0.
 
+    `order` is that of both together.
     Row i of `implicit` has i + 1 entries, its last on the diagonal; row i of `explicit`
     has i. The weights are `implicit_weights` and `explicit_weights`, without the last
     where N of the last stage is not needed; `error_weights` multiply both rates in an
     estimate of the error.
     """
 
+    order: int
     nodes: tuple[float, ...]
     implicit: Rows
     explicit: Rows
@@ -33,28 +35,21 @@ class IMEXTableau:
     error_weights: tuple[float, ...] = ()
 
 
-class AbstractIMEXRungeKutta(AbstractSplitScheme):
+class AbstractIMEXRungeKutta(AbstractOneStep):
     """Runs an `IMEXTableau`."""
 
     tableau: eqx.AbstractClassVar[IMEXTableau]
+
+    def order(self, terms: PyTree) -> int:
+        """That of the table."""
+        del terms
+        return self.tableau.order
 
     def coefficients(self, symbol: Inexact[Array, "..."], h: RealScalar) -> PyTree:
         """z = h · symbol and 1 / (1 - a z) for every number a on the diagonal."""
         z = h * symbol
         diagonal = {row[-1] for row in self.tableau.implicit} - {0.0}
         return z, {str(a): 1 / (1 - a * z) for a in sorted(diagonal)}
-
-    def start(
-        self,
-        nonlinear: Callable,
-        t: RealScalar,
-        h: RealScalar,
-        y: Inexact[Array, "..."],
-        coefficients: PyTree,
-    ) -> tuple:
-        """Nothing: a one-step scheme."""
-        del nonlinear, t, h, y, coefficients
-        return ()
 
     def advance(
         self,
@@ -105,17 +100,13 @@ class ARS222(AbstractIMEXRungeKutta):
     """
 
     tableau: ClassVar[IMEXTableau] = IMEXTableau(
+        order=2,
         nodes=(0.0, _GAMMA, 1.0),
         implicit=((0.0,), (0.0, _GAMMA), (0.0, 1 - _GAMMA, _GAMMA)),
         explicit=((), (_GAMMA,), (_DELTA, 1 - _DELTA)),
         implicit_weights=(0.0, 1 - _GAMMA, _GAMMA),
         explicit_weights=(_DELTA, 1 - _DELTA),
     )
-
-    def order(self, terms: PyTree) -> int:
-        """2."""
-        del terms
-        return 2
 
 
 class ARS443(AbstractIMEXRungeKutta):
@@ -129,6 +120,7 @@ class ARS443(AbstractIMEXRungeKutta):
     """
 
     tableau: ClassVar[IMEXTableau] = IMEXTableau(
+        order=3,
         nodes=(0.0, 1 / 2, 2 / 3, 1 / 2, 1.0),
         implicit=(
             (0.0,),
@@ -148,11 +140,6 @@ class ARS443(AbstractIMEXRungeKutta):
         explicit_weights=(1 / 4, 7 / 4, 3 / 4, -7 / 4),
     )
 
-    def order(self, terms: PyTree) -> int:
-        """3."""
-        del terms
-        return 3
-
 
 def _from_diffrax(scheme: type[dfx.KenCarp4]) -> IMEXTableau:
     """The numbers Diffrax keeps, which solves its implicit stages by Newton."""
@@ -162,6 +149,7 @@ def _from_diffrax(scheme: type[dfx.KenCarp4]) -> IMEXTableau:
     weights = tuple(map(float, implicit.b_sol))
     lower = ((), *implicit.a_lower)
     return IMEXTableau(
+        order=4,
         nodes=(0.0, *map(float, implicit.c)),
         implicit=tuple(
             (*map(float, row), float(a)) for row, a in zip(lower, diagonal, strict=True)
@@ -184,8 +172,3 @@ class ARK4(AbstractIMEXRungeKutta):
     """
 
     tableau: ClassVar[IMEXTableau] = _from_diffrax(dfx.KenCarp4)
-
-    def order(self, terms: PyTree) -> int:
-        """4."""
-        del terms
-        return 4

@@ -72,7 +72,9 @@ def _tableau(steps: int, stages: tuple[float, ...]) -> ExponentialTableau:
     for node in (*stages, 1.0):
         rows.append(tuple(_entry(row, node) for row in lagrange(nodes)))
         nodes = (*nodes, node)
-    return ExponentialTableau((0.0, *stages), ((), *rows[:-1]), rows[-1])
+    return ExponentialTableau(
+        len(nodes) - 1, (0.0, *stages), ((), *rows[:-1]), rows[-1]
+    )
 
 
 def _entry(polynomial: np.ndarray, node: float) -> Entry:

@@ -9,10 +9,9 @@ import equinox as eqx
 import jax
 import jax.lax as lax
 import jax.numpy as jnp
-import jax.tree_util as jtu
 from jaxtyping import ArrayLike
 
-from phix._errors import require
+from phix._errors import Result, require
 from phix._types import Array, Inexact, PyTree, Real, RealScalar
 from phix.integrate._barrier import unfused
 
@@ -133,6 +132,22 @@ class AbstractSplitScheme(dfx.AbstractSolver):
         return SplitState(h, coefficients, self.start(nonlinear, t, h, y, coefficients))
 
 
+class AbstractOneStep(AbstractSplitScheme):
+    """A split scheme that remembers nothing between steps."""
+
+    def start(
+        self,
+        nonlinear: Callable,
+        t: RealScalar,
+        h: RealScalar,
+        y: Inexact[Array, "..."],
+        coefficients: PyTree,
+    ) -> tuple:
+        """Nothing."""
+        del nonlinear, t, h, y, coefficients
+        return ()
+
+
 def _unwrapped(
     terms: PyTree, t0: DiffraxTime, t1: DiffraxTime
 ) -> tuple[dfx.MultiTerm, Array, Array]:
@@ -197,6 +212,6 @@ def prepare_split(
     def advance(t0, t1, h, y, history, tables):
         del t1
         y1, _, history = scheme.advance(nonlinear, t0, h, y, tables, history)
-        return jtu.tree_map(lambda a, b: a.astype(b.dtype), y1, y), history, 0
+        return y1.astype(y.dtype), history, Result.successful
 
     return prepare, init, advance

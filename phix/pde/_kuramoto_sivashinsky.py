@@ -21,7 +21,25 @@ from phix.pde._semilinear import AbstractSemilinear, like_modes
 from phix.space import Grid, Modes
 
 
-class KuramotoSivashinsky(AbstractSemilinear):
+class AbstractKuramotoSivashinsky(AbstractSemilinear):
+    r"""The linear part $-\Delta u - \nu\Delta^2u$, which both forms have."""
+
+    nu: eqx.AbstractVar[Float[Array, ""]]
+
+    @property
+    def limits(self) -> Limits:
+        """`nu` is not negative."""
+        return {"nu": (0.0, math.inf)}
+
+    def symbol(self) -> Float[Array, "..."]:
+        r"""$|k|^2 - \nu|k|^4$."""
+        return laplacian_symbol(self._powers(), self.modes.laplacian)
+
+    def _powers(self) -> tuple[Array, ...]:
+        return jnp.zeros_like(self.nu), -jnp.ones_like(self.nu), -self.nu
+
+
+class KuramotoSivashinsky(AbstractKuramotoSivashinsky):
     r"""The Kuramoto–Sivashinsky equation in one dimension, periodic, conservative.
 
     $$u_t + \left(\tfrac12u^2\right)_x + u_{xx} + \nu u_{xxxx} = 0$$
@@ -62,15 +80,6 @@ class KuramotoSivashinsky(AbstractSemilinear):
         self.check_parameters()
         self.check_symbol()
 
-    @property
-    def limits(self) -> Limits:
-        """`nu` is not negative."""
-        return {"nu": (0.0, math.inf)}
-
-    def symbol(self) -> Float[Array, "..."]:
-        r"""$k^2 - \nu k^4$."""
-        return laplacian_symbol(_powers(self.nu), self.modes.laplacian)
-
     def nonlinear(
         self, t: RealScalar, y: Inexact[Array, " channels *modes"], args: PyTree = None
     ) -> Inexact[Array, " channels *modes"]:
@@ -86,7 +95,7 @@ class KuramotoSivashinsky(AbstractSemilinear):
         """The right-hand side at one point of a function `u(x)`."""
         del t, args
         transport = u(x) * num.gradient(u)(x)[:, 0]
-        return laplacian_pointwise(_powers(self.nu), u, x) - transport
+        return laplacian_pointwise(self._powers(), u, x) - transport
 
     @property
     def invariants(self) -> dict[str, Callable]:
@@ -94,7 +103,7 @@ class KuramotoSivashinsky(AbstractSemilinear):
         return mass_and_energy(self.modes.grid)
 
 
-class FlameFront(AbstractSemilinear):
+class FlameFront(AbstractKuramotoSivashinsky):
     r"""The Kuramoto–Sivashinsky equation of a front's height, periodic.
 
     $$u_t + \tfrac12|\nabla u|^2 + \Delta u + \nu\Delta^2u = 0$$
@@ -128,15 +137,6 @@ class FlameFront(AbstractSemilinear):
         self.check_parameters()
         self.check_symbol()
 
-    @property
-    def limits(self) -> Limits:
-        """`nu` is not negative."""
-        return {"nu": (0.0, math.inf)}
-
-    def symbol(self) -> Float[Array, "..."]:
-        r"""$|k|^2 - \nu|k|^4$."""
-        return laplacian_symbol(_powers(self.nu), self.modes.laplacian)
-
     def nonlinear(
         self, t: RealScalar, y: Inexact[Array, " channels *modes"], args: PyTree = None
     ) -> Inexact[Array, " channels *modes"]:
@@ -154,13 +154,9 @@ class FlameFront(AbstractSemilinear):
         """The right-hand side at one point of a function `u(x)`."""
         del t, args
         steepness = 0.5 * jnp.sum(num.gradient(u)(x) ** 2, axis=-1)
-        return laplacian_pointwise(_powers(self.nu), u, x) - steepness
+        return laplacian_pointwise(self._powers(), u, x) - steepness
 
     @property
     def invariants(self) -> dict[str, Callable]:
         """`mass`, which never grows."""
         return {"mass": mass_and_energy(self.modes.grid)["mass"]}
-
-
-def _powers(nu: Array) -> tuple[Array, ...]:
-    return jnp.zeros_like(nu), -jnp.ones_like(nu), -nu

@@ -1,24 +1,23 @@
 """Navier–Stokes flow in two and three dimensions, by its velocity."""
 
 import functools as ft
-import math
 import operator
 from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 
 from phix._errors import require
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
-from phix.pde._base import Limits, as_parameter
+from phix.pde._base import as_parameter
+from phix.pde._flow import AbstractFlow, inverse_square, optional
 from phix.pde._forcing import forcing_modes, read_forcing
-from phix.pde._semilinear import AbstractSemilinear, like_modes
+from phix.pde._semilinear import like_modes
 from phix.space import Grid, Modes
 
 
-class NavierStokes(AbstractSemilinear):
+class NavierStokes(AbstractFlow):
     r"""Incompressible Navier–Stokes flow, periodic, by its velocity.
 
     $$u_t + \nabla\cdot(u\otimes u) = -\nabla p + \nu\Delta u - \alpha u + f,\qquad
@@ -85,19 +84,14 @@ class NavierStokes(AbstractSemilinear):
         self.modes = grid.modes(dealias)
         self.nu = as_parameter("nu", nu)
         self.drag = as_parameter("drag", drag)
-        self.scalar_diffusivity = None
-        if scalar_diffusivity is not None:
-            self.scalar_diffusivity = as_parameter(
-                "scalar_diffusivity", scalar_diffusivity
-            )
+        self.scalar_diffusivity = optional("scalar_diffusivity", scalar_diffusivity)
         self.forcing = read_forcing(forcing, self.modes, grid.ndim)
         self.check_parameters()
 
     @property
-    def limits(self) -> Limits:
-        """Nothing is negative."""
-        names = ("nu", "drag", "scalar_diffusivity")
-        return {name: (0.0, math.inf) for name in names}
+    def flow_channels(self) -> int:
+        """One for each direction."""
+        return self.modes.grid.ndim
 
     def encode(
         self, u: Inexact[Array, " channels *space"]
@@ -106,15 +100,6 @@ class NavierStokes(AbstractSemilinear):
         y = self.modes.to_modes(u)
         dim = self.modes.grid.ndim
         return jnp.concatenate([self._project(y[:dim]), y[dim:]])
-
-    def symbol(self) -> Float[Array, "..."]:
-        r"""$-\nu|k|^2 - \alpha$, and $-\kappa|k|^2$ for the scalar."""
-        laplacian = self.modes.laplacian[None]
-        flow = self.nu * laplacian - self.drag
-        if self.scalar_diffusivity is None:
-            return flow
-        flows = [flow] * self.modes.grid.ndim
-        return jnp.concatenate([*flows, self.scalar_diffusivity * laplacian])
 
     def nonlinear(
         self, t: RealScalar, y: Inexact[Array, " channels *modes"], args: PyTree = None
@@ -188,7 +173,7 @@ class NavierStokes(AbstractSemilinear):
         kx, ky = self._waves(products)
         cross, stretch = _components(products)
         turn = (kx**2 - ky**2) * cross + kx * ky * stretch
-        turn = like_modes(self._inverse_square, products) * turn
+        turn = like_modes(inverse_square(self.modes), products) * turn
         return jnp.concatenate([1j * ky * turn, -1j * kx * turn])
 
     def _curl(self, c: Array) -> Array:
@@ -200,7 +185,7 @@ class NavierStokes(AbstractSemilinear):
 
     def _project(self, c: Array) -> Array:
         """The part of coefficients without divergence; the mean stays."""
-        along = like_modes(self._inverse_square, c) * self._divergence(c)
+        along = like_modes(inverse_square(self.modes), c) * self._divergence(c)
         pairs = zip(self._waves(c), _components(c), strict=True)
         return jnp.concatenate([part - k * along for k, part in pairs])
 
@@ -211,12 +196,6 @@ class NavierStokes(AbstractSemilinear):
 
     def _waves(self, c: Array) -> list[Array]:
         return [like_modes(kappa[None], c) for kappa in self.modes.wavenumbers]
-
-    @property
-    def _inverse_square(self) -> np.ndarray:
-        """1/|k|², and 0 for the mean."""
-        square = -self.modes.laplacian[None]
-        return np.where(square == 0, 0.0, 1 / np.where(square == 0, 1.0, square))
 
 
 _CYCLIC = ((1, 2), (2, 0), (0, 1))

@@ -1,8 +1,7 @@
 """Two-dimensional Navier–Stokes flow, by its vorticity."""
 
-import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,13 +9,14 @@ import numpy as np
 
 from phix._errors import require
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
-from phix.pde._base import Limits, as_parameter
+from phix.pde._base import as_parameter
+from phix.pde._flow import AbstractFlow, inverse_square, optional
 from phix.pde._forcing import forcing_modes, read_forcing
-from phix.pde._semilinear import AbstractSemilinear, like_modes
+from phix.pde._semilinear import like_modes
 from phix.space import Grid, Modes
 
 
-class Vorticity(AbstractSemilinear):
+class Vorticity(AbstractFlow):
     r"""Incompressible Navier–Stokes flow in two dimensions, periodic, by its vorticity.
 
     $$\omega_t + u\cdot\nabla\omega = \nu\Delta\omega - \alpha\omega + g,\qquad
@@ -59,6 +59,7 @@ class Vorticity(AbstractSemilinear):
     drag: Float[Array, ""]
     scalar_diffusivity: Float[Array, ""] | None
     forcing: PyTree
+    flow_channels: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -77,27 +78,9 @@ class Vorticity(AbstractSemilinear):
         self.modes = grid.modes(dealias)
         self.nu = as_parameter("nu", nu)
         self.drag = as_parameter("drag", drag)
-        self.scalar_diffusivity = None
-        if scalar_diffusivity is not None:
-            self.scalar_diffusivity = as_parameter(
-                "scalar_diffusivity", scalar_diffusivity
-            )
+        self.scalar_diffusivity = optional("scalar_diffusivity", scalar_diffusivity)
         self.forcing = read_forcing(forcing, self.modes, 1)
         self.check_parameters()
-
-    @property
-    def limits(self) -> Limits:
-        """Nothing is negative."""
-        names = ("nu", "drag", "scalar_diffusivity")
-        return {name: (0.0, math.inf) for name in names}
-
-    def symbol(self) -> Float[Array, "..."]:
-        r"""$-\nu|k|^2 - \alpha$, and $-\kappa|k|^2$ for the scalar."""
-        laplacian = self.modes.laplacian[None]
-        flow = self.nu * laplacian - self.drag
-        if self.scalar_diffusivity is None:
-            return flow
-        return jnp.concatenate([flow, self.scalar_diffusivity * laplacian])
 
     def nonlinear(
         self, t: RealScalar, y: Inexact[Array, " channels *modes"], args: PyTree = None
@@ -154,7 +137,6 @@ class Vorticity(AbstractSemilinear):
 
     def _velocity(self, y: Array) -> Array:
         kx, ky = self.modes.wavenumbers
-        square = kx**2 + ky**2
-        inverse = np.where(square == 0, 0.0, 1 / np.where(square == 0, 1.0, square))
+        inverse = inverse_square(self.modes)
         symbols = np.stack([1j * ky * inverse, -1j * kx * inverse])
         return like_modes(symbols, y) * y[:1]

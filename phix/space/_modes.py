@@ -131,14 +131,6 @@ class Modes(eqx.Module):
             weights = weights * self._spread(np.where(alone, 1.0, 2.0), half)
         return weights
 
-    def dealiased(self, degree: int) -> bool:
-        """Whether products of `degree` kept fields have no aliasing error."""
-        return all(
-            (degree + 1) * self.highest(a) < n
-            for a, n in enumerate(self.grid.shape)
-            if self._periodic(a)
-        )
-
     @property
     def periodic_axes(self) -> tuple[int, ...]:
         """The axes of exponentials."""

@@ -21,6 +21,11 @@ PHASE = np.array([0.3, 1.0, 2.0, 0.5, 1.5])
 TS = np.array([0.0, 0.25, 0.7])
 
 
+def name_of(value):
+    """Of a scheme or an order, for the names of tests."""
+    return type(value).__name__ if not isinstance(value, int) else str(value)
+
+
 def exact(t):
     """The coefficients at time t."""
     return (jnp.sin(t + PHASE) + 0.5j * jnp.cos(2 * t))[None]

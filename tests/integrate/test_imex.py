@@ -23,6 +23,7 @@ from tests.integrate.manufactured import (
     check_order,
     check_same_in_diffrax,
     exact,
+    name_of,
 )
 
 
@@ -36,10 +37,6 @@ ORDERS = [
 ]
 
 
-def name_of(value):
-    return type(value).__name__ if not isinstance(value, int) else str(value)
-
-
 @pytest.mark.parametrize(("scheme", "order"), ORDERS, ids=name_of)
 def test_order(scheme, order):
     check_order(scheme, order, (24, 32, 48, 64))
@@ -48,25 +45,20 @@ def test_order(scheme, order):
 class Lagged(AbstractIMEXMultistep):
     """SBDF2 whose N is taken at the start of the step alone."""
 
-    formula = MultistepFormula((4 / 3, -1 / 3), (2 / 3, 0.0), 2 / 3)
-
-    def order(self, terms):
-        return 2
+    formula = MultistepFormula(2, (4 / 3, -1 / 3), (2 / 3, 0.0), 2 / 3)
 
 
 class Uncoupled(AbstractIMEXRungeKutta):
     """Both halves of order 2, but not together: the nodes of N are another's."""
 
     tableau = IMEXTableau(
+        order=2,
         nodes=(0.0, 1.0),
         implicit=((0.0,), (0.5, 0.5)),
         explicit=((), (0.5,)),
         implicit_weights=(0.5, 0.5),
         explicit_weights=(0.0, 1.0),
     )
-
-    def order(self, terms):
-        return 2
 
 
 @pytest.mark.parametrize("scheme", [Lagged(), Uncoupled()], ids=name_of)

@@ -25,6 +25,7 @@ from tests.integrate.manufactured import (
     check_order,
     check_same_in_diffrax,
     exact,
+    name_of,
 )
 
 
@@ -36,10 +37,6 @@ ORDERS = [
     (EGLM5(), 5),
     (EGLM6(), 6),
 ]
-
-
-def name_of(value):
-    return type(value).__name__ if not isinstance(value, int) else str(value)
 
 
 @pytest.mark.parametrize(("scheme", "order"), ORDERS, ids=name_of)

@@ -9,6 +9,7 @@ import pytest
 
 from phix.integrate import default_scheme, solve
 from phix.integrate._schemes import explicit_tableau
+from tests.integrate.manufactured import name_of
 
 
 TS = np.array([0.0, 0.3, 1.0])
@@ -26,10 +27,6 @@ SCHEMES = [
     dfx.Kvaerno3(root_finder=CHORD, root_find_max_steps=40),
 ]
 ORDERS = [(dfx.Euler(), 1), (dfx.Midpoint(), 2), (dfx.Ralston(), 2), (dfx.Tsit5(), 5)]
-
-
-def name_of(scheme):
-    return type(scheme).__name__
 
 
 def pendulum(t, u, args):

@@ -26,14 +26,11 @@ from tests.integrate.manufactured import (
     check_order,
     check_same_in_diffrax,
     exact,
+    name_of,
 )
 
 
 ORDERS = [(ETDRK1(), 1), (ETDRK2(), 2), (ETDRK3(), 3), (ETDRK4(), 4)]
-
-
-def name_of(value):
-    return type(value).__name__ if not isinstance(value, int) else str(value)
 
 
 class RealParts(AbstractETDRK):
@@ -45,9 +42,6 @@ class RealParts(AbstractETDRK):
         rows = tabulate(self.tableau, symbol, h)
         real = [[None if a is None else a.real for a in entries] for _, entries in rows]
         return tuple((row[0], entries) for row, entries in zip(rows, real, strict=True))
-
-    def order(self, terms):
-        return 4
 
 
 @pytest.mark.parametrize(("scheme", "order"), ORDERS, ids=name_of)
@@ -198,9 +192,6 @@ class Overconfident(AbstractETDRK):
     def advance(self, nonlinear, t, h, y, coefficients, history):
         y1, error, history = ETDRK4().advance(nonlinear, t, h, y, coefficients, history)
         return y1, 1e-3 * error, history
-
-    def order(self, terms):
-        return 4
 
 
 def test_a_wrong_error_estimate_is_noticed():

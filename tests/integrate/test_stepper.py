@@ -20,14 +20,10 @@ from phix.integrate import (
 )
 from phix.pde import Vorticity, from_symbol
 from phix.space import Grid
-from tests.integrate.manufactured import EQUATION, U0
+from tests.integrate.manufactured import EQUATION, U0, name_of
 
 
 SCHEMES = [ETDRK2(), EGLM4(), SBDF2(), ARK4(), dfx.Heun()]
-
-
-def name_of(scheme):
-    return type(scheme).__name__
 
 
 def final(h, scheme):
