@@ -17,7 +17,14 @@ from phix.rom._linear import (
     pod_galerkin as pod_galerkin,
     pod_modes as pod_modes,
 )
+from phix.rom._method import (
+    AbstractMethod as AbstractMethod,
+    TrainingData as TrainingData,
+    fit as fit,
+    training_data as training_data,
+)
 from phix.rom._model import (
+    AbstractLatentMap as AbstractLatentMap,
     ReducedModel as ReducedModel,
     Snapshot as Snapshot,
     snapshots as snapshots,
@@ -30,6 +37,8 @@ from phix.rom._velocity import (
 
 
 __all__ = [
+    "AbstractLatentMap",
+    "AbstractMethod",
     "ConstantVelocity",
     "Forecast",
     "GalerkinDynamics",
@@ -38,7 +47,9 @@ __all__ = [
     "ReducedModel",
     "ShiftDecoder",
     "Snapshot",
+    "TrainingData",
     "decode_frames",
+    "fit",
     "forecast",
     "freeze",
     "invert",
@@ -49,4 +60,5 @@ __all__ = [
     "slide",
     "snapshots",
     "stratified_subset",
+    "training_data",
 ]

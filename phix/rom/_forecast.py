@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from phix._errors import is_concrete
+from phix._errors import Result, is_concrete
 from phix._types import Array, Float, Int, RealScalar
+from phix.data import Trajectory
 from phix.integrate import solve
-from phix.rom._model import ReducedModel
+from phix.rom._model import AbstractLatentMap, ReducedModel
 from phix.space import Grid
 
 
@@ -50,28 +51,20 @@ def forecast(
     - `ts`: output times, increasing.
     - `points`: a grid, an array of points, or `None` for latents alone.
     - `cond`: the parameters of the equation, in the order of `model.parameters`.
-    - `dt`: step of the latent ODE; by default one step an output interval.
+    - `dt`: step of the latent ODE; by default one step an output interval. Of no
+      account, like `scheme`, where the dynamics are an `AbstractLatentMap`.
     - `scheme`: a Diffrax solver, Bogacki–Shampine of order 3 by default.
     - `throw`: raise if the latents blow up, where that can be seen (not under jit).
 
     **Returns:** a `Forecast`. Latents cost one dynamics network a stage; fields one
     decode of the points a frame.
     """
-    max_steps = None
-    if dt is None and is_concrete(ts):
-        dt = float(np.max(np.diff(np.asarray(ts))))
-    elif dt is None:
-        dt, max_steps = jnp.max(jnp.diff(ts)), 1
-    trajectory = solve(
-        model.dynamics,
-        latent,
-        ts,
-        dt=dt,
-        scheme=dfx.Bosh3() if scheme is None else scheme,
-        args=cond,
-        max_steps=max_steps,
-        throw=throw,
-    )
+    if isinstance(model.dynamics, AbstractLatentMap):
+        trajectory = _mapped(model.dynamics, latent, ts, cond)
+    else:
+        trajectory = _integrated(model.dynamics, latent, ts, cond, dt, scheme)
+    if throw:
+        trajectory.throw()
     return Forecast(
         trajectory.ts,
         trajectory.us,
@@ -79,6 +72,36 @@ def forecast(
         trajectory.result,
         trajectory.first_bad_time,
     )
+
+
+def _integrated(dynamics, latent, ts, cond, dt, scheme) -> Trajectory:
+    """The latents of a velocity."""
+    max_steps = None
+    if dt is None and is_concrete(ts):
+        dt = float(np.max(np.diff(np.asarray(ts))))
+    elif dt is None:
+        dt, max_steps = jnp.max(jnp.diff(ts)), 1
+    return solve(
+        dynamics,
+        latent,
+        ts,
+        dt=dt,
+        scheme=dfx.Bosh3() if scheme is None else scheme,
+        args=cond,
+        max_steps=max_steps,
+        throw=False,
+    )
+
+
+def _mapped(dynamics, latent, ts, cond) -> Trajectory:
+    """The latents of dynamics that need no integration."""
+    ts = jnp.asarray(ts, latent.dtype)
+    latents = dynamics(latent, ts, cond)
+    bad = ~jnp.all(jnp.isfinite(latents), axis=1)
+    failed = jnp.any(bad)
+    code = jnp.where(failed, Result.non_finite, Result.successful).astype(jnp.int32)
+    when = jnp.where(failed, ts[jnp.argmax(bad)], jnp.inf).astype(ts.dtype)
+    return Trajectory(ts, latents, None, {}, code, {}, when)
 
 
 def decode_frames(

@@ -1,5 +1,6 @@
 """What every reduced-order model is, and the snapshots it is fitted to."""
 
+import abc
 from collections.abc import Callable
 
 import equinox as eqx
@@ -9,6 +10,20 @@ import numpy as np
 from phix._errors import is_concrete, require
 from phix._types import Array, Float, Int
 from phix.data import Trajectory
+
+
+class AbstractLatentMap(eqx.Module):
+    """Dynamics known as a map of time and not by their velocity: a power of a matrix,
+    an interpolant. `forecast` asks them for the latents, and integrates nothing."""
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        start: Float[Array, " latent"],
+        ts: Float[Array, " time"],
+        cond: Float[Array, " parameters"] | None,
+    ) -> Float[Array, "time latent"]:
+        """The latent at every time of `ts`, being `start` at the first."""
 
 
 class ReducedModel(eqx.Module):
@@ -21,7 +36,8 @@ class ReducedModel(eqx.Module):
 
     - `decoder`: `decoder(points "points dim", latent "latent")`, a field
       "channels points".
-    - `dynamics`: `dynamics(t, latent, cond)`, the latent velocity per unit of time.
+    - `dynamics`: `dynamics(t, latent, cond)`, the latent velocity per unit of time, or
+      an `AbstractLatentMap`.
     - `latents`: one latent for each training snapshot, "trajectories frames latent";
       learnt beside the networks by an auto-decoder, and starting points for `invert`.
     - `parameters`: names of the equation's parameters, in the order of `cond`.

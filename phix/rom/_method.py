@@ -1,0 +1,169 @@
+"""The one call that fits every reduced-order model, and the data it takes."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from phix._errors import is_concrete, require
+from phix._types import Array, Float, PRNGKeyArray
+from phix.data import Trajectory
+from phix.rom._model import ReducedModel
+from phix.space import Grid
+
+
+class TrainingData(eqx.Module):
+    """Trajectories as plain arrays on one grid; made by `training_data`.
+
+    - `ts`: output times, "trajectories time".
+    - `us`: fields, "trajectories time channels *space".
+    - `cond`: the parameters of each trajectory, "trajectories parameters".
+    - `grid`: where the fields live.
+    - `parameters`: the names of the columns of `cond`.
+    """
+
+    ts: Float[Array, "trajectories time"]
+    us: Float[Array, "trajectories time channels ..."]
+    cond: Float[Array, "trajectories parameters"]
+    grid: Grid
+    parameters: tuple[str, ...] = eqx.field(static=True)
+
+
+class AbstractMethod(eqx.Module):
+    """A way to make a reduced model of data: the argument in which methods differ.
+
+    Its fields are the choices the method leaves to its user.
+    """
+
+    @abc.abstractmethod
+    def fit(self, data: TrainingData, *, key: PRNGKeyArray | None) -> ReducedModel:
+        """The model of the data. `key` is for methods that draw random numbers."""
+
+
+def fit(
+    method: AbstractMethod,
+    data: TrainingData | Trajectory | tuple,
+    *,
+    parameters: tuple[str, ...] = (),
+    grid: Grid | None = None,
+    key: PRNGKeyArray | None = None,
+) -> ReducedModel:
+    """A reduced model of trajectories, by any method.
+
+    **Arguments:**
+
+    - `method`: for example `PODGalerkin(equation, rank=8)` or `DMD(rank=8)`.
+    - `data`, `parameters`, `grid`: see `training_data`.
+    - `key`: needed by methods that draw random numbers.
+
+    **Returns:** a `ReducedModel`, for `invert`, `forecast` and `error_report`.
+
+    **Raises:** `ValueError` as `training_data` does, and what the method refuses.
+
+    !!! example
+        `model = rom.fit(rom.DMD(rank=8), (ts, us))`
+    """
+    if not isinstance(data, TrainingData):
+        data = training_data(data, parameters=parameters, grid=grid)
+    return method.fit(data, key=key)
+
+
+def training_data(
+    source: Trajectory | tuple,
+    *,
+    parameters: tuple[str, ...] = (),
+    grid: Grid | None = None,
+) -> TrainingData:
+    """What a vmapped `solve` returns, or plain arrays, as `TrainingData`.
+
+    **Arguments:**
+
+    - `source`: a batch of trajectories; or `(ts, us)`; or `(ts, us, cond)` with times
+      "time" or "trajectories time", fields "trajectories time channels *space" and
+      parameters "trajectories parameters".
+    - `parameters`: the names of the parameters the model is to depend on: of those the
+      trajectories carry, or of the columns of `cond`.
+    - `grid`: of plain arrays. Without one the nodes are numbered from 0: right for
+      every method that asks for no equation.
+
+    **Raises:** `ValueError` for a single trajectory, failed or non-finite ones, an
+    unknown parameter, or arrays whose shapes do not fit each other.
+    """
+    if isinstance(source, Trajectory):
+        require(
+            grid is None, "grid comes with the trajectories; give it for arrays only"
+        )
+        ts, us, cond, grid = _of_trajectories(source, parameters)
+    else:
+        ts, us, cond, grid = _of_arrays(source, parameters, grid)
+    require(
+        us.shape[3:] == grid.shape,
+        f"us of shape {us.shape} does not live on a grid of {grid.shape}: wanted "
+        "(trajectories, time, channels, *space)",
+    )
+    require(
+        not is_concrete(us) or bool(np.all(np.isfinite(us))),
+        "us holds values that are not finite; drop or repair those trajectories first",
+    )
+    return TrainingData(ts, us, cond, grid, parameters)
+
+
+def _of_trajectories(source: Trajectory, parameters: tuple[str, ...]) -> tuple:
+    ts, us = source.ts, source.us
+    require(
+        ts.ndim == 2,
+        "a batch of trajectories is wanted, times of shape (trajectories, time), got "
+        f"{ts.shape}; put `solve` under jax.vmap, also for a batch of one",
+    )
+    require(
+        not is_concrete(source.result) or not np.any(source.result),
+        f"trajectories failed, with result codes {source.result}; drop or repair them",
+    )
+    known = source.params or {}
+    for name in parameters:
+        require(
+            name in known,
+            f"unknown parameter {name!r}; these trajectories carry {sorted(known)}",
+        )
+    count = ts.shape[0]
+    columns = [known[name].reshape(count, 1).astype(us.dtype) for name in parameters]
+    cond = jnp.concatenate(columns, 1) if columns else jnp.zeros((count, 0), us.dtype)
+    if not isinstance(source.space, Grid):
+        raise ValueError(
+            f"trajectories live on {source.space!r}; a reduced model needs a Grid"
+        )
+    return ts, us, cond, source.space
+
+
+def _of_arrays(
+    source: Any, parameters: tuple[str, ...], grid: Grid | None
+) -> tuple[Array, Array, Array, Grid]:
+    require(
+        isinstance(source, tuple) and len(source) in (2, 3),
+        "data must be a Trajectory, (ts, us) or (ts, us, cond), got "
+        f"{type(source).__name__}",
+    )
+    us = jnp.asarray(source[1])
+    require(
+        us.ndim >= 4,
+        f"us of shape {us.shape} lacks axes: wanted (trajectories, time, channels, "
+        "*space); one trajectory is us[None]",
+    )
+    count, frames = us.shape[:2]
+    ts = jnp.asarray(source[0], us.dtype)
+    require(
+        ts.shape in ((frames,), (count, frames)),
+        f"ts of shape {ts.shape} does not go with us of shape {us.shape}: wanted "
+        f"({frames},) or ({count}, {frames})",
+    )
+    cond = jnp.asarray(source[2] if len(source) == 3 else jnp.zeros((count, 0)))
+    require(
+        cond.shape == (count, len(parameters)),
+        f"cond of shape {cond.shape} does not go with {count} trajectories and "
+        f"parameters {parameters}: wanted ({count}, {len(parameters)})",
+    )
+    if grid is None:
+        grid = Grid(us.shape[3:], tuple((0.0, float(n)) for n in us.shape[3:]))
+    return jnp.broadcast_to(ts, (count, frames)), us, cond.astype(us.dtype), grid
