@@ -1,5 +1,7 @@
 """Latent trajectories, and their fields at any points."""
 
+from collections.abc import Callable
+
 import diffrax as dfx
 import equinox as eqx
 import jax
@@ -74,7 +76,14 @@ def forecast(
     )
 
 
-def _integrated(dynamics, latent, ts, cond, dt, scheme) -> Trajectory:
+def _integrated(
+    dynamics: Callable,
+    latent: Array,
+    ts: Array | np.ndarray,
+    cond: Array | None,
+    dt: RealScalar | None,
+    scheme: dfx.AbstractSolver | None,
+) -> Trajectory:
     """The latents of a velocity."""
     max_steps = None
     if dt is None and is_concrete(ts):
@@ -93,7 +102,12 @@ def _integrated(dynamics, latent, ts, cond, dt, scheme) -> Trajectory:
     )
 
 
-def _mapped(dynamics, latent, ts, cond) -> Trajectory:
+def _mapped(
+    dynamics: AbstractLatentMap,
+    latent: Array,
+    ts: Array | np.ndarray,
+    cond: Array | None,
+) -> Trajectory:
     """The latents of dynamics that need no integration."""
     ts = jnp.asarray(ts, latent.dtype)
     latents = dynamics(latent, ts, cond)

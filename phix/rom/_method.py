@@ -95,22 +95,22 @@ def training_data(
         require(
             grid is None, "grid comes with the trajectories; give it for arrays only"
         )
-        ts, us, cond, grid = _of_trajectories(source, parameters)
+        data = _of_trajectories(source, parameters)
     else:
-        ts, us, cond, grid = _of_arrays(source, parameters, grid)
+        data = _of_arrays(source, parameters, grid)
     require(
-        us.shape[3:] == grid.shape,
-        f"us of shape {us.shape} does not live on a grid of {grid.shape}: wanted "
-        "(trajectories, time, channels, *space)",
+        data.us.shape[3:] == data.grid.shape,
+        f"us of shape {data.us.shape} does not live on a grid of {data.grid.shape}: "
+        "wanted (trajectories, time, channels, *space)",
     )
     require(
-        not is_concrete(us) or bool(np.all(np.isfinite(us))),
+        not is_concrete(data.us) or bool(np.all(np.isfinite(data.us))),
         "us holds values that are not finite; drop or repair those trajectories first",
     )
-    return TrainingData(ts, us, cond, grid, parameters)
+    return data
 
 
-def _of_trajectories(source: Trajectory, parameters: tuple[str, ...]) -> tuple:
+def _of_trajectories(source: Trajectory, parameters: tuple[str, ...]) -> TrainingData:
     ts, us = source.ts, source.us
     require(
         ts.ndim == 2,
@@ -134,12 +134,12 @@ def _of_trajectories(source: Trajectory, parameters: tuple[str, ...]) -> tuple:
         raise ValueError(
             f"trajectories live on {source.space!r}; a reduced model needs a Grid"
         )
-    return ts, us, cond, source.space
+    return TrainingData(ts, us, cond, source.space, parameters)
 
 
 def _of_arrays(
     source: Any, parameters: tuple[str, ...], grid: Grid | None
-) -> tuple[Array, Array, Array, Grid]:
+) -> TrainingData:
     require(
         isinstance(source, tuple) and len(source) in (2, 3),
         "data must be a Trajectory, (ts, us) or (ts, us, cond), got "
@@ -166,4 +166,5 @@ def _of_arrays(
     )
     if grid is None:
         grid = Grid(us.shape[3:], tuple((0.0, float(n)) for n in us.shape[3:]))
-    return jnp.broadcast_to(ts, (count, frames)), us, cond.astype(us.dtype), grid
+    ts = jnp.broadcast_to(ts, (count, frames))
+    return TrainingData(ts, us, cond.astype(us.dtype), grid, parameters)
