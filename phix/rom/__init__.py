@@ -12,11 +12,6 @@ from phix.rom._forecast import (
     forecast as forecast,
 )
 from phix.rom._invert import Inversion as Inversion, invert as invert
-from phix.rom._linear import (
-    LinearDecoder as LinearDecoder,
-    pod_galerkin as pod_galerkin,
-    pod_modes as pod_modes,
-)
 from phix.rom._method import (
     AbstractMethod as AbstractMethod,
     TrainingData as TrainingData,
@@ -30,6 +25,15 @@ from phix.rom._model import (
     snapshots as snapshots,
 )
 from phix.rom._phi import phi_loss as phi_loss, stratified_subset as stratified_subset
+from phix.rom._pod import (
+    LinearDecoder as LinearDecoder,
+    pod_galerkin as pod_galerkin,
+    pod_modes as pod_modes,
+)
+from phix.rom._quadratic import (
+    AffineDynamics as AffineDynamics,
+    QuadraticDynamics as QuadraticDynamics,
+)
 from phix.rom._velocity import (
     GalerkinDynamics as GalerkinDynamics,
     latent_velocity as latent_velocity,
@@ -39,11 +43,13 @@ from phix.rom._velocity import (
 __all__ = [
     "AbstractLatentMap",
     "AbstractMethod",
+    "AffineDynamics",
     "ConstantVelocity",
     "Forecast",
     "GalerkinDynamics",
     "Inversion",
     "LinearDecoder",
+    "QuadraticDynamics",
     "ReducedModel",
     "ShiftDecoder",
     "Snapshot",

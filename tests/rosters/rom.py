@@ -106,6 +106,16 @@ def _pod(dtype):
     return run, args
 
 
+def _polynomial(dtype):
+    def run(constant, linear, quadratic, start, cond):
+        dynamics = rom.AffineDynamics(constant, linear, quadratic)
+        return dynamics(0.0, start, cond), dynamics.at(cond)(0.0, 2 * start)
+
+    rng = np.random.default_rng(3)
+    shapes = (2, 3), (2, 3, 3), (2, 3, 6), (3,), (1,)
+    return run, tuple(jnp.asarray(rng.normal(size=s), dtype) for s in shapes)
+
+
 def _moving(dtype):
     def run(field, factor):
         us = jnp.stack([field, 1.1 * field * factor])
@@ -158,6 +168,7 @@ CASES = [
         _pod,
         ("pod_galerkin", "pod_modes", "LinearDecoder", "GalerkinDynamics"),
     ),
+    Case("quadratic dynamics", _polynomial, ("QuadraticDynamics", "AffineDynamics")),
     Case(
         "freeze and slide",
         _moving,
