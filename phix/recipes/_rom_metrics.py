@@ -45,8 +45,10 @@ def predict(recipe: PhiROMRecipe, case: Case, model: rom.ReducedModel) -> dict:
     flagship = predict_rom(recipe, case, model, found.latent[:, 0], found.error)
     predictions = {"Φ-ROM": flagship}
     for rank in recipe.pod_ranks:
-        linear = rom.pod_galerkin(
-            case.equation, case.train.us, rank, (recipe.equation.parameter,)
+        linear = rom.fit(
+            rom.PODGalerkin(case.equation, rank),
+            case.train,
+            parameters=(recipe.equation.parameter,),
         )
         latents = jax.vmap(jax.vmap(linear.decoder.project))(case.test.us)
         fields = _decode(linear, latents, case)

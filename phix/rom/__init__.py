@@ -11,7 +11,15 @@ from phix.rom._forecast import (
     decode_frames as decode_frames,
     forecast as forecast,
 )
+from phix.rom._galerkin import PODGalerkin as PODGalerkin
+from phix.rom._hyper import (
+    DEIMDynamics as DEIMDynamics,
+    DEIMGalerkin as DEIMGalerkin,
+    deim as deim,
+    qdeim as qdeim,
+)
 from phix.rom._invert import Inversion as Inversion, invert as invert
+from phix.rom._lspg import LSPG as LSPG, LSPGDynamics as LSPGDynamics
 from phix.rom._method import (
     AbstractMethod as AbstractMethod,
     TrainingData as TrainingData,
@@ -27,7 +35,6 @@ from phix.rom._model import (
 from phix.rom._phi import phi_loss as phi_loss, stratified_subset as stratified_subset
 from phix.rom._pod import (
     LinearDecoder as LinearDecoder,
-    pod_galerkin as pod_galerkin,
     pod_modes as pod_modes,
 )
 from phix.rom._quadratic import (
@@ -45,24 +52,30 @@ __all__ = [
     "AbstractMethod",
     "AffineDynamics",
     "ConstantVelocity",
+    "DEIMDynamics",
+    "DEIMGalerkin",
     "Forecast",
     "GalerkinDynamics",
     "Inversion",
+    "LSPG",
+    "LSPGDynamics",
     "LinearDecoder",
+    "PODGalerkin",
     "QuadraticDynamics",
     "ReducedModel",
     "ShiftDecoder",
     "Snapshot",
     "TrainingData",
     "decode_frames",
+    "deim",
     "fit",
     "forecast",
     "freeze",
     "invert",
     "latent_velocity",
     "phi_loss",
-    "pod_galerkin",
     "pod_modes",
+    "qdeim",
     "slide",
     "snapshots",
     "stratified_subset",

@@ -109,7 +109,12 @@ def _mapped(
     cond: Array | None,
 ) -> Trajectory:
     """The latents of dynamics that need no integration."""
-    ts = jnp.asarray(ts, latent.dtype)
+    if is_concrete(ts):
+        # Known also under jit, to dynamics that count their steps.
+        with jax.ensure_compile_time_eval():
+            ts = jnp.asarray(ts, latent.dtype)
+    else:
+        ts = jnp.asarray(ts, latent.dtype)
     latents = dynamics(latent, ts, cond)
     bad = ~jnp.all(jnp.isfinite(latents), axis=1)
     failed = jnp.any(bad)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from phix._types import Array, Float, Int, RealScalar
 from phix.num import damped_lstsq
 from phix.pde import AbstractEquation
+from phix.rom._pod import LinearDecoder
 from phix.space import Grid
 
 
@@ -27,6 +28,8 @@ def decode_on(
     decoder: Callable, equation: AbstractEquation, latent: Float[Array, " latent"]
 ) -> Float[Array, "channels ..."]:
     """The decoded field on the grid of the equation."""
+    if isinstance(decoder, LinearDecoder) and decoder.grid == grid_of(equation):
+        return decoder.field(latent)
     field = decoder(grid_points(equation, latent), latent)
     return field.reshape(field.shape[0], *grid_of(equation).shape)
 

@@ -134,8 +134,9 @@ def test_galerkin_dynamics_are_the_matrix_exponential(setting):
 def test_pod_projection_is_the_best_of_its_rank(setting):
     rng = np.random.default_rng(1)
     fields = rng.normal(size=(2, 10, 1, 12)) * 2.0 ** -np.arange(12)
-    model = rom.pod_galerkin(setting.equation, jnp.asarray(fields), 3)
     grid = setting.equation.space
+    data = jnp.linspace(0.0, 1.0, 10), jnp.asarray(fields)
+    model = rom.fit(rom.PODGalerkin(setting.equation, rank=3), data, grid=grid)
     inversion = jax.vmap(lambda u: rom.invert(model, grid.points, u, max_restarts=1))(
         jnp.asarray(fields.reshape(20, 1, 12))
     )

@@ -96,7 +96,9 @@ def _snapshots(fields):
 
 def _pod(dtype):
     def run(field, start, mu):
-        model = rom.pod_galerkin(Burgers(GRID, 0.02), _snapshots(field), 2, ("mu",))
+        data = TS, _snapshots(field), jnp.asarray([[0.01], [0.03]], dtype)
+        method = rom.PODGalerkin(Burgers(GRID, 0.02), 2, centre=True, operators="rhs")
+        model = rom.fit(method, data, parameters=("mu",), grid=GRID)
         made = rom.forecast(
             model, start, TS, GRID, cond=mu[None], scheme=dfx.Euler(), throw=False
         )
@@ -166,7 +168,16 @@ CASES = [
     Case(
         "POD-Galerkin",
         _pod,
-        ("pod_galerkin", "pod_modes", "LinearDecoder", "GalerkinDynamics"),
+        (
+            "fit",
+            "training_data",
+            "TrainingData",
+            "AbstractMethod",
+            "PODGalerkin",
+            "pod_modes",
+            "LinearDecoder",
+            "GalerkinDynamics",
+        ),
     ),
     Case("quadratic dynamics", _polynomial, ("QuadraticDynamics", "AffineDynamics")),
     Case(
