@@ -1,5 +1,6 @@
 """Proper orthogonal decomposition: the modes of snapshots, and the linear decoder."""
 
+import math
 from collections.abc import Iterable
 
 import equinox as eqx
@@ -194,7 +195,7 @@ def _of_blocks(blocks: Iterable, rank: int) -> tuple[Array, Array]:
     """Modes and values of snapshots that come one block at a time."""
     update, state, shape, count = jax.jit(_update), None, (), 0
     for fields in map(jnp.asarray, blocks):
-        rows = fields.reshape(fields.shape[0], -1)
+        rows = fields.reshape(fields.shape[0], math.prod(fields.shape[1:]))
         if state is None:
             shape, unknowns = fields.shape[1:], rows.shape[1]
             require(
