@@ -162,8 +162,9 @@ def _randomised(
     def basis(combinations: Array) -> Array:
         return jnp.linalg.qr(combinations)[0]
 
-    mix = jr.normal(key, (matrix.shape[0], size), matrix.dtype)
-    span = basis(_dot(matrix.T, mix))
+    # In float32, so that both precisions draw the same.
+    mix = jr.normal(key, (matrix.shape[0], size), jnp.float32)
+    span = basis(_dot(matrix.T, mix.astype(matrix.dtype)))
     for _ in range(power_iterations):
         # Orthonormal in between, lest round-off bury the small singular values.
         span = basis(_dot(matrix.T, basis(_dot(matrix, span))))

@@ -6,7 +6,7 @@ import numpy as np
 
 from phix import nn, rom
 from phix.data import Trajectory
-from phix.pde import Burgers, burgers_shock
+from phix.pde import Burgers, FisherKPP, burgers_shock
 from phix.space import Grid
 from tests.rosters.case import Case, cast
 
@@ -108,6 +108,29 @@ def _pod(dtype):
     return run, args
 
 
+def _projections(dtype):
+    def run(field, start, rate):
+        grid = Grid(8, (0.0, 20.0))
+        equation = FisherKPP(grid, 0.5)
+        methods = (
+            rom.PODGalerkin(equation, 2, operators="precomputed", pod="randomised"),
+            rom.LSPG(equation, 2, 0.1, order=2, num_nodes=4, rtol=1e-14),
+            rom.DEIMGalerkin(equation, 2, 3, centre=True),
+        )
+        data = TS, _snapshots(field), jnp.asarray([[0.5], [1.0]], dtype)
+        made = []
+        for method in methods:
+            model = rom.fit(
+                method, data, parameters=("rate",), grid=grid, key=jr.key(4)
+            )
+            end = rom.forecast(model, start, TS, grid, cond=rate[None], throw=False)
+            made.append(end.fields)
+        return made, rom.deim(model.decoder.modes)
+
+    field = 0.3 * _field(dtype)
+    return run, (field, jnp.array([2.0, 0.5], dtype), jnp.asarray(0.8, dtype))
+
+
 def _polynomial(dtype):
     def run(constant, linear, quadratic, start, cond):
         dynamics = rom.AffineDynamics(constant, linear, quadratic)
@@ -177,6 +200,19 @@ CASES = [
             "pod_modes",
             "LinearDecoder",
             "GalerkinDynamics",
+        ),
+    ),
+    Case(
+        "projections",
+        _projections,
+        (
+            "AbstractLatentMap",
+            "DEIMDynamics",
+            "DEIMGalerkin",
+            "LSPG",
+            "LSPGDynamics",
+            "deim",
+            "qdeim",
         ),
     ),
     Case("quadratic dynamics", _polynomial, ("QuadraticDynamics", "AffineDynamics")),
