@@ -286,9 +286,10 @@ def _nonlinear_snapshots(equation: AbstractEquation, data: TrainingData) -> Arra
             return changed.reaction(_kept(changed, u))  # pyright: ignore
         return _nonlinear_part(changed, t, u)
 
-    def along(sample: tuple) -> Array:
+    def along(sample: tuple[Array, Array, Array]) -> Array:
         ts, us, cond = sample
-        return jax.lax.map(lambda pair: one(*pair, cond), (ts, us), batch_size=32)
+        frames = (ts, us)
+        return jax.lax.map(lambda f: one(f[0], f[1], cond), frames, batch_size=32)
 
     seen = jax.lax.map(along, (data.ts, data.us, data.cond))
     return seen.reshape(-1, *data.us.shape[2:])

@@ -178,7 +178,7 @@ def _incremental(matrix: Array, rank: int, block: int) -> tuple[Array, Array]:
     # Rows of zeros change no singular vector.
     padded = jnp.pad(matrix, ((0, -count % block), (0, 0)))
 
-    def step(state: tuple, rows: Array) -> tuple:
+    def step(state: tuple[Array, Array], rows: Array) -> tuple:
         return _update(*state, rows), None
 
     start = jnp.zeros(rank, matrix.dtype), jnp.zeros((rank, unknowns), matrix.dtype)

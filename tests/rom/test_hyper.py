@@ -163,13 +163,13 @@ def test_a_wrong_entry_or_weight_is_noticed():
             check_deim_is_galerkin(equation, wrong)
 
 
-def check_decay(select):
+def check_decay():
     """The error falls with the entries, within the bound of the modes left out."""
     equation, data = pde.AllenCahn(GRID, 0.5), training()
     seen = equation.reaction(data[1][0])
     errors = []
     for rank in (2, 4, 8):
-        method = rom.DEIMGalerkin(equation, 4, rank, select=select)
+        method = rom.DEIMGalerkin(equation, 4, rank)
         model = rom.fit(method, data, grid=GRID)
         U = np.asarray(rom.pod_modes(seen, rank)[0]).reshape(rank, -1).T
         fields = jax.vmap(model.decoder.field)(model.latents[0])
@@ -183,15 +183,14 @@ def check_decay(select):
 
 
 def test_the_error_of_deim_keeps_its_bound(monkeypatch):
-    for select in ("qdeim", "deim"):
-        check_decay(select)
+    check_decay()
     # Negative twin: entries beside the chosen ones, with the weights of these.
     from phix.rom import _hyper
 
     honest = _hyper._sampled
     monkeypatch.setattr(_hyper, "_sampled", lambda d, e, n: honest(d, e, (n + 3) % 32))
     with pytest.raises(AssertionError):
-        check_decay("qdeim")
+        check_decay()
 
 
 def test_parameters_reach_both_parts():
@@ -202,7 +201,10 @@ def test_parameters_reach_both_parts():
     equation = pde.FisherKPP(GRID, 0.5)
     # Fifteen products of a mean and four waves.
     model = rom.fit(
-        rom.DEIMGalerkin(equation, 5, 15), (t, us, cond), parameters=names, grid=GRID
+        rom.DEIMGalerkin(equation, 5, 15, select="deim"),
+        (t, us, cond),
+        parameters=names,
+        grid=GRID,
     )
     truth = projected(model, equation.replace(diffusivity=0.4, rate=1.7))
 
