@@ -31,9 +31,8 @@ class NavierStokes(AbstractFlow):
 
     In two dimensions N is found from $u_xu_y$ and $u_y^2 - u_x^2$, the trace of
     $u\otimes u$ left to the pressure: 4 real transforms, done as two complex ones. In
-    three it is $u\times\omega$, 9 real transforms as four complex and a real one, which
-    conserves energy and helicity with aliasing too (and costs no more than the 8 of the
-    divergence: six fields pair up, three do not).
+    three it is $u\times\omega$, 9 real transforms, six of them as three complex ones,
+    which conserves energy and helicity with aliasing too.
 
     **Arguments:**
 
