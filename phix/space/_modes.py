@@ -374,7 +374,9 @@ def _analyse_cube(modes: Modes, u: Array) -> Array:
 
 
 @_analyse_cube.defjvp
-def _(modes: Modes, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+def _analyse_cube_jvp(
+    modes: Modes, primals: tuple, tangents: tuple
+) -> tuple[Array, Array]:
     return _analyse_cube(modes, *primals), modes._analyse(*tangents)
 
 
@@ -384,5 +386,7 @@ def _synthesise_cube(modes: Modes, c: Array) -> Array:
 
 
 @_synthesise_cube.defjvp
-def _(modes: Modes, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+def _synthesise_cube_jvp(
+    modes: Modes, primals: tuple, tangents: tuple
+) -> tuple[Array, Array]:
     return _synthesise_cube(modes, *primals), modes._inverse_real_fft(*tangents)
