@@ -1,6 +1,6 @@
 """The numbers of docs/schemes.md: how far steps are stable, and what an error costs.
 
-    python bench/schemes.py
+    python -m bench.schemes
 
 First the largest dt·|λ| for which a mode of N alone (L = 0) does not grow: λ imaginary
 (waves; growth of 0.2 % a step let pass) and negative (decay). Then the evaluations of N
@@ -11,12 +11,12 @@ T/(25·√2^i) that meets it, against EGLM6 at T/1600. Both as Markdown.
 
 import math
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from phix import Grid, integrate, make_stepper
+from bench.stepping import last_field
+from phix import Grid, integrate
 from phix.pde import Vorticity
 from phix.space import random_vorticity
 
@@ -79,11 +79,7 @@ def stable_steps(scheme) -> tuple[float, float]:
 def cost_of_error(equation, u0) -> dict[str, list[str]]:
     """Evaluations of each scheme to each target."""
 
-    @eqx.filter_jit
-    def last(scheme, h, steps):
-        stepper, state = make_stepper(equation, u0, h, scheme=scheme)
-        state = jax.lax.fori_loop(0, steps, lambda _, s: stepper(s), state)
-        return stepper.observe(state)
+    last = last_field(equation, u0)
 
     def run(scheme, steps):
         return last(scheme, jnp.asarray(T / steps), jnp.asarray(steps))

@@ -12,12 +12,12 @@ import argparse
 import math
 import time
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 
-from phix import integrate, make_stepper
+from bench.stepping import last_field
+from phix import integrate
 from phix.plot import save_figure
 from tests.rosters.equations import EQUATIONS
 
@@ -31,12 +31,7 @@ NOISE, WORST = 1e-13, 1.0
 def curves(build) -> dict[str, list[tuple[float, float]]]:
     """(seconds, error) for every number of steps at which a scheme was stable."""
     equation, u0, dt = build(jnp.float64, SHAPE)
-
-    @eqx.filter_jit
-    def last(scheme, h, steps):
-        stepper, state = make_stepper(equation, u0, h, scheme=scheme)
-        state = jax.lax.fori_loop(0, steps, lambda _, s: stepper(s), state)
-        return stepper.observe(state)
+    last = last_field(equation, u0)
 
     def run(name, steps):
         scheme, h = getattr(integrate, name)(), jnp.asarray(SPAN * dt / steps)

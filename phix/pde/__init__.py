@@ -31,6 +31,7 @@ from phix.pde._phase_field import (
     CahnHilliard as CahnHilliard,
     SwiftHohenberg as SwiftHohenberg,
 )
+from phix.pde._reaction import AbstractReaction as AbstractReaction
 from phix.pde._reaction_diffusion import (
     Brusselator as Brusselator,
     FisherKPP as FisherKPP,
@@ -63,6 +64,7 @@ __all__ = [
     "AbstractDiscrete",
     "AbstractEquation",
     "AbstractMethodOfLines",
+    "AbstractReaction",
     "AbstractSemilinear",
     "Advection",
     "AllenCahn",

@@ -6,6 +6,12 @@ from phix.rom._baselines import (
     freeze as freeze,
     slide as slide,
 )
+from phix.rom._data import (
+    Snapshot as Snapshot,
+    TrainingData as TrainingData,
+    snapshots as snapshots,
+    training_data as training_data,
+)
 from phix.rom._forecast import (
     Forecast as Forecast,
     decode_frames as decode_frames,
@@ -20,23 +26,13 @@ from phix.rom._hyper import (
 )
 from phix.rom._invert import Inversion as Inversion, invert as invert
 from phix.rom._lspg import LSPG as LSPG, LSPGDynamics as LSPGDynamics
-from phix.rom._method import (
-    AbstractMethod as AbstractMethod,
-    TrainingData as TrainingData,
-    fit as fit,
-    training_data as training_data,
-)
+from phix.rom._method import AbstractMethod as AbstractMethod, fit as fit
 from phix.rom._model import (
     AbstractLatentMap as AbstractLatentMap,
     ReducedModel as ReducedModel,
-    Snapshot as Snapshot,
-    snapshots as snapshots,
 )
 from phix.rom._phi import phi_loss as phi_loss, stratified_subset as stratified_subset
-from phix.rom._pod import (
-    LinearDecoder as LinearDecoder,
-    pod_modes as pod_modes,
-)
+from phix.rom._pod import LinearDecoder as LinearDecoder, pod_modes as pod_modes
 from phix.rom._quadratic import (
     AffineDynamics as AffineDynamics,
     QuadraticDynamics as QuadraticDynamics,

@@ -13,6 +13,7 @@ from phix._types import Array, Float, Int, RealScalar
 from phix.data import Trajectory
 from phix.integrate import solve
 from phix.rom._model import AbstractLatentMap, ReducedModel
+from phix.rom._velocity import decode_on
 from phix.space import Grid
 
 
@@ -140,6 +141,4 @@ def decode_frames(
     """
     if not isinstance(points, Grid):
         return jax.vmap(lambda a: model.decoder(points, a))(latents)
-    nodes = points.points.astype(latents.dtype)
-    fields = jax.vmap(lambda a: model.decoder(nodes, a))(latents)
-    return fields.reshape(*fields.shape[:2], *points.shape)
+    return jax.vmap(lambda a: decode_on(model.decoder, points, a))(latents)

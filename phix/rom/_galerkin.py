@@ -10,11 +10,11 @@ import numpy as np
 from phix._errors import is_concrete, nearest, require
 from phix._types import Array, Float, PRNGKeyArray, RealScalar
 from phix.pde import AbstractEquation, AbstractSemilinear
-from phix.rom._method import AbstractMethod, TrainingData
-from phix.rom._model import ReducedModel
-from phix.rom._pod import LinearDecoder, fit_decoder
+from phix.rom._data import TrainingData
+from phix.rom._pod import LinearDecoder
+from phix.rom._projection import AbstractProjection
 from phix.rom._quadratic import AffineDynamics, QuadraticDynamics
-from phix.rom._velocity import GalerkinDynamics, grid_of, with_parameters
+from phix.rom._velocity import GalerkinDynamics, with_parameters
 
 
 _OPERATORS = ("auto", "precomputed", "rhs")
@@ -22,7 +22,7 @@ _OPERATORS = ("auto", "precomputed", "rhs")
 _TRIALS, _BATCH = 4, 32
 
 
-class PODGalerkin(AbstractMethod):
+class PODGalerkin(AbstractProjection):
     r"""POD modes as decoder, the projected equation as dynamics.
 
     $$u = \bar u + V\alpha,\qquad \dot\alpha = V^\top f(\bar u + V\alpha)$$
@@ -79,18 +79,16 @@ class PODGalerkin(AbstractMethod):
             f"{nearest(self.operators, _OPERATORS)}",
         )
 
-    def fit(self, data: TrainingData, *, key: PRNGKeyArray | None) -> ReducedModel:
-        """The model of the data; `key` is used by `pod="randomised"`."""
-        grid = grid_of(self.equation)
-        decoder, latents = fit_decoder(
-            data, grid, self.rank, centre=self.centre, method=self.pod, key=key
-        )
-        dynamics = self._dynamics(decoder, latents, data)
-        return ReducedModel(decoder, dynamics, latents, data.parameters)
-
-    def _dynamics(
-        self, decoder: LinearDecoder, latents: Array, data: TrainingData
+    def dynamics(
+        self,
+        decoder: LinearDecoder,
+        latents: Float[Array, "trajectories frames latent"],
+        data: TrainingData,
+        *,
+        key: PRNGKeyArray | None,
     ) -> Callable:
+        """Precomputed operators where they give the right-hand side."""
+        del key
         whole = GalerkinDynamics(decoder, self.equation, data.parameters)
         seen = is_concrete((self.equation, latents, data))
         if self.operators == "rhs" or (self.operators == "auto" and not seen):

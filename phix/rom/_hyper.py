@@ -9,17 +9,17 @@ import numpy as np
 
 from phix._errors import is_concrete, nearest, require
 from phix._types import Array, Float, Int, PRNGKeyArray, RealScalar
-from phix.pde import AbstractEquation, AbstractSemilinear
+from phix.pde import AbstractEquation, AbstractReaction, AbstractSemilinear
+from phix.rom._data import TrainingData
 from phix.rom._galerkin import (
     Projected,
     allowed_error,
     latent_polynomial,
     linear_part,
 )
-from phix.rom._method import AbstractMethod, TrainingData
-from phix.rom._model import ReducedModel
-from phix.rom._pod import LinearDecoder, fit_decoder, pod_modes
-from phix.rom._velocity import grid_of, with_parameters
+from phix.rom._pod import LinearDecoder, pod_modes
+from phix.rom._projection import AbstractProjection
+from phix.rom._velocity import with_parameters
 
 
 def deim(modes: Float[Array, "latent ..."]) -> Int[Array, " latent"]:
@@ -126,11 +126,11 @@ class SampledReaction(eqx.Module):
     channels: Int[Array, " nodes"]
 
     def __call__(
-        self, equation: AbstractEquation, latent: Float[Array, " latent"]
+        self, equation: AbstractReaction, latent: Float[Array, " latent"]
     ) -> Float[Array, " nodes"]:
         """The reaction at the entries."""
         values = self.mean + jnp.tensordot(latent, self.modes, 1, precision="highest")
-        rate = equation.reaction(values)  # pyright: ignore[reportAttributeAccessIssue]
+        rate = equation.reaction(values)
         return rate[self.channels, np.arange(rate.shape[1])]
 
 
@@ -166,6 +166,7 @@ class DEIMDynamics(eqx.Module):
             whole = _nonlinear_part(equation, jnp.asarray(t), field)
             values = whole.reshape(-1)[self.nodes]
         else:
+            assert isinstance(equation, AbstractReaction)
             values = self.sampled(equation, latent)
         velocity = _dot(self.weights, values)
         if self.linear is None:
@@ -173,7 +174,7 @@ class DEIMDynamics(eqx.Module):
         return velocity + self.linear(t, latent, cond)
 
 
-class DEIMGalerkin(AbstractMethod):
+class DEIMGalerkin(AbstractProjection):
     r"""POD-Galerkin whose nonlinear part is interpolated from a few entries of it.
 
     $$\dot\alpha = V^\top L(\bar u + V\alpha) + V^\top U (P^\top U)^{-1}
@@ -220,25 +221,24 @@ class DEIMGalerkin(AbstractMethod):
 
     def __check_init__(self):
         require(
-            self.select in ("qdeim", "deim"),
+            self.select in _SELECT,
             f"unknown selection {self.select!r}{nearest(self.select, _SELECT)}",
         )
 
-    def fit(self, data: TrainingData, *, key: PRNGKeyArray | None) -> ReducedModel:
-        """The model of the data; `key` is used by `pod="randomised"`."""
-        decoder, latents = fit_decoder(
-            data,
-            grid_of(self.equation),
-            self.rank,
-            centre=self.centre,
-            method=self.pod,
-            key=key,
-        )
+    def dynamics(
+        self,
+        decoder: LinearDecoder,
+        latents: Float[Array, "trajectories frames latent"],
+        data: TrainingData,
+        *,
+        key: PRNGKeyArray | None,
+    ) -> DEIMDynamics:
+        """The two parts, the nonlinear one known at chosen entries."""
         seen = _nonlinear_snapshots(self.equation, data)
         modes, _ = pod_modes(seen, self.nonlinear_rank, method=self.pod, key=key)
         nodes = _SELECT[self.select](modes)
-        local = _is_reaction(self.equation)
-        dynamics = DEIMDynamics(
+        local = isinstance(self.equation, AbstractReaction)
+        return DEIMDynamics(
             decoder,
             self.equation,
             self._linear(decoder, latents, data),
@@ -247,7 +247,6 @@ class DEIMGalerkin(AbstractMethod):
             _sampled(decoder, self.equation, nodes) if local else None,
             data.parameters,
         )
-        return ReducedModel(decoder, dynamics, latents, data.parameters)
 
     def _linear(
         self, decoder: LinearDecoder, latents: Array, data: TrainingData
@@ -266,10 +265,6 @@ class DEIMGalerkin(AbstractMethod):
 _SELECT: dict[str, Callable] = {"qdeim": qdeim, "deim": deim}
 
 
-def _is_reaction(equation: AbstractEquation) -> bool:
-    return isinstance(equation, AbstractSemilinear) and hasattr(equation, "reaction")
-
-
 def _nonlinear_part(equation: AbstractEquation, t: Array, u: Array) -> Array:
     """N at the nodes of the grid."""
     if isinstance(equation, AbstractSemilinear):
@@ -282,8 +277,8 @@ def _nonlinear_snapshots(equation: AbstractEquation, data: TrainingData) -> Arra
 
     def one(t: Array, u: Array, cond: Array) -> Array:
         changed = with_parameters(equation, data.parameters, cond)
-        if _is_reaction(changed):
-            return changed.reaction(_kept(changed, u))  # pyright: ignore
+        if isinstance(changed, AbstractReaction):
+            return changed.reaction(_kept(changed, u))
         return _nonlinear_part(changed, t, u)
 
     def along(sample: tuple[Array, Array, Array]) -> Array:
@@ -305,7 +300,7 @@ def _weights(
 ) -> Array:
     r"""$V^\top U (P^\top U)^{-1}$; of a reaction, with U put into kept modes."""
     matrix = _rows(modes)
-    if _is_reaction(equation):
+    if isinstance(equation, AbstractReaction):
         modes = jax.vmap(lambda u: _kept(equation, u))(modes)
     projected = jax.vmap(decoder.project_rate)(modes)
     return jnp.linalg.solve(matrix[:, nodes], projected).T

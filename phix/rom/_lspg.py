@@ -12,10 +12,11 @@ from phix._errors import Result, is_concrete, require
 from phix._types import Array, Float, Int, PRNGKeyArray
 from phix.num import least_squares
 from phix.pde import AbstractEquation
+from phix.rom._data import TrainingData
 from phix.rom._hyper import qdeim
-from phix.rom._method import AbstractMethod, TrainingData
-from phix.rom._model import AbstractLatentMap, ReducedModel
-from phix.rom._pod import fit_decoder
+from phix.rom._model import AbstractLatentMap
+from phix.rom._pod import LinearDecoder
+from phix.rom._projection import AbstractProjection
 from phix.rom._velocity import decode_on, grid_of, with_parameters
 
 
@@ -110,13 +111,14 @@ class LSPGDynamics(AbstractLatentMap):
         ratio: Array,
     ) -> Array:
         """One step to the time t, `ratio` times as long as the one before."""
-        now = decode_on(self.decoder, equation, latent)
-        past = decode_on(self.decoder, equation, before)
+        grid = grid_of(equation)
+        now = decode_on(self.decoder, grid, latent)
+        past = decode_on(self.decoder, grid, before)
         history = ((1 + ratio) ** 2 * now - ratio**2 * past) / (1 + 2 * ratio)
         scale = h * (1 + ratio) / (1 + 2 * ratio)
 
         def residual(new: Array, _: None) -> Array:
-            field = decode_on(self.decoder, equation, new)
+            field = decode_on(self.decoder, grid, new)
             lost = field - history - scale * equation.rhs(t, field, None)
             lost = lost if self.weight is None else self.weight(lost)
             lost = lost.reshape(-1)
@@ -145,7 +147,7 @@ class LSPGDynamics(AbstractLatentMap):
         )
 
 
-class LSPG(AbstractMethod):
+class LSPG(AbstractProjection):
     r"""POD modes as decoder, least-squares Petrov–Galerkin steps as dynamics.
 
     $$\min_\alpha \lVert V\alpha - V\alpha_n - h\,f(\bar u + V\alpha) \rVert$$
@@ -192,20 +194,20 @@ class LSPG(AbstractMethod):
             f"num_nodes must be at least the rank, {self.rank}, got {self.num_nodes}",
         )
 
-    def fit(self, data: TrainingData, *, key: PRNGKeyArray | None) -> ReducedModel:
-        """The model of the data; `key` is used by `pod="randomised"`."""
-        decoder, latents = fit_decoder(
-            data,
-            grid_of(self.equation),
-            self.rank,
-            centre=self.centre,
-            method=self.pod,
-            key=key,
-        )
+    def dynamics(
+        self,
+        decoder: LinearDecoder,
+        latents: Float[Array, "trajectories frames latent"],
+        data: TrainingData,
+        *,
+        key: PRNGKeyArray | None,
+    ) -> LSPGDynamics:
+        """The steps, with the nodes chosen by the modes."""
+        del latents, key
         nodes = None
         if self.num_nodes is not None:
             nodes = qdeim(decoder.modes, self.num_nodes)
-        dynamics = LSPGDynamics(
+        return LSPGDynamics(
             decoder,
             self.equation,
             self.dt,
@@ -215,7 +217,6 @@ class LSPG(AbstractMethod):
             rtol=self.rtol,
             max_iterations=self.max_iterations,
         )
-        return ReducedModel(decoder, dynamics, latents, data.parameters)
 
 
 def _check(dt: float | None, order: int) -> None:

@@ -1,34 +1,14 @@
-"""The one call that fits every reduced-order model, and the data it takes."""
+"""The one call that fits every reduced-order model."""
 
 import abc
-from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
-import numpy as np
 
-from phix._errors import is_concrete, require
-from phix._types import Array, Float, PRNGKeyArray
+from phix._types import PRNGKeyArray
 from phix.data import Trajectory
+from phix.rom._data import TrainingData, training_data
 from phix.rom._model import ReducedModel
 from phix.space import Grid
-
-
-class TrainingData(eqx.Module):
-    """Trajectories as plain arrays on one grid; made by `training_data`.
-
-    - `ts`: output times, "trajectories time".
-    - `us`: fields, "trajectories time channels *space".
-    - `cond`: the parameters of each trajectory, "trajectories parameters".
-    - `grid`: where the fields live.
-    - `parameters`: the names of the columns of `cond`.
-    """
-
-    ts: Float[Array, "trajectories time"]
-    us: Float[Array, "trajectories time channels ..."]
-    cond: Float[Array, "trajectories parameters"]
-    grid: Grid
-    parameters: tuple[str, ...] = eqx.field(static=True)
 
 
 class AbstractMethod(eqx.Module):
@@ -54,117 +34,17 @@ def fit(
 
     **Arguments:**
 
-    - `method`: for example `PODGalerkin(equation, rank=8)` or `DMD(rank=8)`.
+    - `method`: for example `PODGalerkin(equation, rank=8)`.
     - `data`, `parameters`, `grid`: see `training_data`.
     - `key`: needed by methods that draw random numbers.
 
-    **Returns:** a `ReducedModel`, for `invert`, `forecast` and `error_report`.
+    **Returns:** a `ReducedModel`, for `invert` and `forecast`.
 
     **Raises:** `ValueError` as `training_data` does, and what the method refuses.
 
     !!! example
-        `model = rom.fit(rom.DMD(rank=8), (ts, us))`
+        `model = rom.fit(rom.LSPG(equation, rank=8, dt=0.07), (ts, us), grid=grid)`
     """
     if not isinstance(data, TrainingData):
         data = training_data(data, parameters=parameters, grid=grid)
     return method.fit(data, key=key)
-
-
-def training_data(
-    source: Trajectory | tuple,
-    *,
-    parameters: tuple[str, ...] = (),
-    grid: Grid | None = None,
-) -> TrainingData:
-    """What a vmapped `solve` returns, or plain arrays, as `TrainingData`.
-
-    **Arguments:**
-
-    - `source`: a batch of trajectories; or `(ts, us)`; or `(ts, us, cond)` with times
-      "time" or "trajectories time", fields "trajectories time channels *space" and
-      parameters "trajectories parameters".
-    - `parameters`: the names of the parameters the model is to depend on: of those the
-      trajectories carry, or of the columns of `cond`.
-    - `grid`: of plain arrays. Without one the nodes are numbered from 0: right for
-      every method that asks for no equation.
-
-    **Raises:** `ValueError` for a single trajectory, failed or non-finite ones, an
-    unknown parameter, or arrays whose shapes do not fit each other.
-    """
-    if isinstance(source, Trajectory):
-        require(
-            grid is None, "grid comes with the trajectories; give it for arrays only"
-        )
-        data = _of_trajectories(source, parameters)
-    else:
-        data = _of_arrays(source, parameters, grid)
-    require(
-        data.us.shape[3:] == data.grid.shape,
-        f"us of shape {data.us.shape} does not live on a grid of {data.grid.shape}: "
-        "wanted (trajectories, time, channels, *space)",
-    )
-    require(
-        not is_concrete(data.us) or bool(np.all(np.isfinite(data.us))),
-        "us holds values that are not finite; drop or repair those trajectories first",
-    )
-    return data
-
-
-def _of_trajectories(source: Trajectory, parameters: tuple[str, ...]) -> TrainingData:
-    ts, us = source.ts, source.us
-    require(
-        ts.ndim == 2,
-        "a batch of trajectories is wanted, times of shape (trajectories, time), got "
-        f"{ts.shape}; put `solve` under jax.vmap, also for a batch of one",
-    )
-    require(
-        not is_concrete(source.result) or not np.any(source.result),
-        f"trajectories failed, with result codes {source.result}; drop or repair them",
-    )
-    known = source.params or {}
-    for name in parameters:
-        require(
-            name in known,
-            f"unknown parameter {name!r}; these trajectories carry {sorted(known)}",
-        )
-    count = ts.shape[0]
-    columns = [known[name].reshape(count, 1).astype(us.dtype) for name in parameters]
-    cond = jnp.concatenate(columns, 1) if columns else jnp.zeros((count, 0), us.dtype)
-    if not isinstance(source.space, Grid):
-        raise ValueError(
-            f"trajectories live on {source.space!r}; a reduced model needs a Grid"
-        )
-    return TrainingData(ts, us, cond, source.space, parameters)
-
-
-def _of_arrays(
-    source: Any, parameters: tuple[str, ...], grid: Grid | None
-) -> TrainingData:
-    require(
-        isinstance(source, tuple) and len(source) in (2, 3),
-        "data must be a Trajectory, (ts, us) or (ts, us, cond), got "
-        f"{type(source).__name__}",
-    )
-    us = jnp.asarray(source[1])
-    require(
-        us.ndim >= 4,
-        f"us of shape {us.shape} lacks axes: wanted (trajectories, time, channels, "
-        "*space); one trajectory is us[None]",
-    )
-    count, frames = us.shape[:2]
-    ts = jnp.asarray(source[0], us.dtype)
-    require(
-        ts.shape in ((frames,), (count, frames)),
-        f"ts of shape {ts.shape} does not go with us of shape {us.shape}: wanted "
-        f"({frames},) or ({count}, {frames})",
-    )
-    cond = jnp.asarray(source[2] if len(source) == 3 else jnp.zeros((count, 0)))
-    require(
-        cond.shape == (count, len(parameters)),
-        f"cond of shape {cond.shape} does not go with {count} trajectories and "
-        f"parameters {parameters}: wanted ({count}, {len(parameters)})",
-    )
-    if grid is None:
-        grid = Grid(us.shape[3:], tuple((0.0, float(n)) for n in us.shape[3:]))
-    ts = jnp.broadcast_to(ts, (count, frames))
-    return TrainingData(ts, us, cond.astype(us.dtype), grid, parameters)

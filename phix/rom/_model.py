@@ -1,15 +1,12 @@
-"""What every reduced-order model is, and the snapshots it is fitted to."""
+"""What every reduced-order model is."""
 
 import abc
 from collections.abc import Callable
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 
-from phix._errors import is_concrete, require
-from phix._types import Array, Float, Int
-from phix.data import Trajectory
+from phix._types import Array, Float
 
 
 class AbstractLatentMap(eqx.Module):
@@ -66,62 +63,3 @@ class ReducedModel(eqx.Module):
         """
         table = jnp.zeros((*shape, decoder.latent_size), decoder.fields.mean.dtype)
         return cls(decoder, dynamics, table, parameters)
-
-
-class Snapshot(eqx.Module):
-    """One frame of one training trajectory.
-
-    - `field`: "channels *space".
-    - `time`: when, in the time of the equation.
-    - `cond`: the equation's parameters, in the order given to `snapshots`.
-    - `trajectory`, `frame`: the row of the latent table.
-    """
-
-    field: Float[Array, "..."]
-    time: Float[Array, "..."]
-    cond: Float[Array, "..."]
-    trajectory: Int[Array, "..."]
-    frame: Int[Array, "..."]
-
-
-def snapshots(trajectories: Trajectory, parameters: tuple[str, ...] = ()) -> Snapshot:
-    """All frames of a batch of trajectories as samples for `fit`.
-
-    **Arguments:**
-
-    - `trajectories`: what a vmapped `solve` returns; `us` is
-      "trajectories time channels *space".
-    - `parameters`: which of `trajectories.params` the dynamics are conditioned on.
-
-    **Returns:** a `Snapshot` whose arrays have a leading axis trajectories × time.
-
-    **Raises:** `ValueError` for a single trajectory or an unknown parameter.
-    """
-    us, ts = trajectories.us, trajectories.ts
-    require(
-        ts.ndim == 2,
-        "snapshots needs a batch of trajectories, times of shape (trajectories, time); "
-        f"got {ts.shape}. Put `solve` under jax.vmap, also for a batch of one.",
-    )
-    require(
-        not is_concrete(trajectories.result) or not np.any(trajectories.result),
-        "snapshots was given failed trajectories, with result codes "
-        f"{trajectories.result}; drop or repair them first.",
-    )
-    known = trajectories.params or {}
-    for name in parameters:
-        require(
-            name in known,
-            f"unknown parameter {name!r}; these trajectories carry {sorted(known)}.",
-        )
-    count, frames = ts.shape
-    columns = [known[name].reshape(count, 1) for name in parameters]
-    cond = jnp.concatenate(columns, 1) if columns else jnp.zeros((count, 0), us.dtype)
-    rows = jnp.arange(count * frames, dtype=jnp.int32)
-    return Snapshot(
-        us.reshape(count * frames, *us.shape[2:]),
-        ts.reshape(-1),
-        jnp.repeat(cond.astype(us.dtype), frames, axis=0),
-        rows // frames,
-        rows % frames,
-    )

@@ -13,7 +13,8 @@ from phix._errors import require
 from phix._types import Array, Float, Int, IntScalar, PRNGKeyArray, PyTree
 from phix.num import norm
 from phix.pde import AbstractEquation
-from phix.rom._model import ReducedModel, Snapshot
+from phix.rom._data import Snapshot
+from phix.rom._model import ReducedModel
 from phix.rom._velocity import (
     decode_on,
     grid_of,
@@ -76,7 +77,7 @@ def phi_loss(
         model: ReducedModel, sample: Snapshot, *, step: IntScalar, key: PRNGKeyArray
     ) -> tuple[Array, dict[str, Array]]:
         latent = model.latents[sample.trajectory, sample.frame]
-        field = decode_on(model.decoder, equation, latent)
+        field = decode_on(model.decoder, grid_of(equation), latent)
         seen = field if points is None else model.decoder(points, latent)
         reconstruction = _mean_relative_error(seen, sample.field)
 

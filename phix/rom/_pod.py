@@ -10,11 +10,10 @@ import jax.random as jr
 
 from phix._errors import nearest, require
 from phix._types import Array, Float, PRNGKeyArray
-from phix.rom._method import TrainingData
 from phix.space import Grid
 
 
-METHODS = ("exact", "randomised", "incremental")
+_METHODS = ("exact", "randomised", "incremental")
 
 
 class LinearDecoder(eqx.Module):
@@ -126,7 +125,7 @@ def pod_modes(
         N. Halko, P. G. Martinsson, J. A. Tropp, SIAM Review 53 (2011) 217,
         theorem 9.3 and corollary 10.10; M. Brand, ECCV 2002 (incremental).
     """
-    require(method in METHODS, f"unknown method {method!r}{nearest(method, METHODS)}")
+    require(method in _METHODS, f"unknown method {method!r}{nearest(method, _METHODS)}")
     if not isinstance(fields, Array):
         require(
             method == "incremental" and not centre,
@@ -214,31 +213,6 @@ def _of_blocks(blocks: Iterable, rank: int) -> tuple[Array, Array]:
         raise ValueError(f"rank {rank} asked of {count} snapshots; give more of them")
     values, modes = state
     return modes.reshape(rank, *shape), values
-
-
-def fit_decoder(
-    data: TrainingData,
-    grid: Grid,
-    rank: int,
-    *,
-    centre: bool = False,
-    method: str = "exact",
-    key: PRNGKeyArray | None = None,
-) -> tuple[LinearDecoder, Float[Array, "trajectories frames latent"]]:
-    """The POD decoder of all training fields, and their latents.
-
-    **Raises:** `ValueError` for fields that do not live on the grid, and as
-    `pod_modes`.
-    """
-    require(
-        data.us.shape[3:] == grid.shape,
-        f"the fields, of shape {data.us.shape[3:]}, do not live on the equation's grid "
-        f"of {grid.shape}; give the equation the grid of the data",
-    )
-    fields = data.us.reshape(-1, *data.us.shape[2:])
-    modes, _ = pod_modes(fields, rank, method=method, centre=centre, key=key)
-    decoder = LinearDecoder(grid, modes, jnp.mean(fields, axis=0) if centre else None)
-    return decoder, jax.vmap(jax.vmap(decoder.project))(data.us)
 
 
 def _dot(a: Array, b: Array) -> Array:

@@ -25,13 +25,13 @@ def with_parameters(
 
 
 def decode_on(
-    decoder: Callable, equation: AbstractEquation, latent: Float[Array, " latent"]
+    decoder: Callable, grid: Grid, latent: Float[Array, " latent"]
 ) -> Float[Array, "channels ..."]:
-    """The decoded field on the grid of the equation."""
-    if isinstance(decoder, LinearDecoder) and decoder.grid == grid_of(equation):
+    """The decoded field on a grid; modes of that very grid are not interpolated."""
+    if isinstance(decoder, LinearDecoder) and decoder.grid == grid:
         return decoder.field(latent)
-    field = decoder(grid_points(equation, latent), latent)
-    return field.reshape(field.shape[0], *grid_of(equation).shape)
+    field = decoder(grid.points.astype(latent.dtype), latent)
+    return field.reshape(field.shape[0], *grid.shape)
 
 
 def grid_of(equation: AbstractEquation) -> Grid:
@@ -120,7 +120,7 @@ class GalerkinDynamics(eqx.Module):
         """The projected right-hand side of the equation at `latent`."""
         equation = with_parameters(self.equation, self.parameters, cond)
         velocity = equation.rhs(
-            jnp.asarray(t), decode_on(self.decoder, equation, latent), None
+            jnp.asarray(t), decode_on(self.decoder, grid_of(equation), latent), None
         )
         points = grid_points(equation, latent)
         return latent_velocity(

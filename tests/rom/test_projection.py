@@ -232,7 +232,10 @@ def check_order(order, run, truth):
 
 def test_lspg_and_galerkin_differ_at_first_order():
     setting = Setting()
-    run = lambda dt: setting.run(dt)[-1]  # noqa: E731
+
+    def run(dt):
+        return setting.run(dt)[-1]
+
     check_order(1, run, setting.galerkin)
     with pytest.raises(AssertionError):
         check_order(2, run, setting.galerkin)
@@ -245,10 +248,16 @@ def test_bdf2_is_of_second_order_with_unequal_steps():
     truth = vectors @ (np.exp(-rates * T) * (vectors.T @ setting.start))
     # The middle time is no multiple of the step: steps shrink and grow to land on it.
     ts = (0.0, 0.41 * T, T)
-    run = lambda dt, order: setting.run(dt, ts, order=order)[-1]  # noqa: E731
-    check_order(2, lambda dt: run(dt, 2), lambda n: truth)
+
+    def check(order):
+        def run(dt):
+            return setting.run(dt, ts, order=order)[-1]
+
+        check_order(2, run, lambda n: truth)
+
+    check(2)
     with pytest.raises(AssertionError):
-        check_order(2, lambda dt: run(dt, 1), lambda n: truth)
+        check(1)
 
 
 def test_a_sampled_residual_that_can_vanish_gives_the_same_steps():

@@ -1,0 +1,180 @@
+"""The data a reduced model is made of: whole trajectories, or their snapshots."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from phix._errors import is_concrete, require
+from phix._types import Array, Float, Int
+from phix.data import Trajectory
+from phix.space import Grid
+
+
+class TrainingData(eqx.Module):
+    """Trajectories as plain arrays on one grid; made by `training_data`.
+
+    - `ts`: output times, "trajectories time".
+    - `us`: fields, "trajectories time channels *space".
+    - `cond`: the parameters of each trajectory, "trajectories parameters".
+    - `grid`: where the fields live.
+    - `parameters`: the names of the columns of `cond`.
+    """
+
+    ts: Float[Array, "trajectories time"]
+    us: Float[Array, "trajectories time channels ..."]
+    cond: Float[Array, "trajectories parameters"]
+    grid: Grid
+    parameters: tuple[str, ...] = eqx.field(static=True)
+
+
+class Snapshot(eqx.Module):
+    """One frame of one training trajectory.
+
+    - `field`: "channels *space".
+    - `time`: when, in the time of the equation.
+    - `cond`: the equation's parameters, in the order given to `snapshots`.
+    - `trajectory`, `frame`: the row of the latent table.
+    """
+
+    field: Float[Array, "..."]
+    time: Float[Array, "..."]
+    cond: Float[Array, "..."]
+    trajectory: Int[Array, "..."]
+    frame: Int[Array, "..."]
+
+
+def training_data(
+    source: Trajectory | tuple,
+    *,
+    parameters: tuple[str, ...] = (),
+    grid: Grid | None = None,
+) -> TrainingData:
+    """What a vmapped `solve` returns, or plain arrays, as `TrainingData`.
+
+    **Arguments:**
+
+    - `source`: a batch of trajectories; or `(ts, us)`; or `(ts, us, cond)` with times
+      "time" or "trajectories time", fields "trajectories time channels *space" and
+      parameters "trajectories parameters".
+    - `parameters`: the names of the parameters the model is to depend on: of those the
+      trajectories carry, or of the columns of `cond`.
+    - `grid`: of plain arrays. Without one the nodes are numbered from 0: right for
+      every method that asks for no equation.
+
+    **Raises:** `ValueError` for a single trajectory, failed or non-finite ones, an
+    unknown parameter, or arrays whose shapes do not fit each other.
+    """
+    if isinstance(source, Trajectory):
+        require(
+            grid is None, "grid comes with the trajectories; give it for arrays only"
+        )
+        data = _of_trajectories(source, parameters)
+    else:
+        data = _of_arrays(source, parameters, grid)
+    require(
+        data.us.shape[3:] == data.grid.shape,
+        f"us of shape {data.us.shape} does not live on a grid of {data.grid.shape}: "
+        "wanted (trajectories, time, channels, *space)",
+    )
+    require(
+        not is_concrete(data.us) or bool(np.all(np.isfinite(data.us))),
+        "us holds values that are not finite; drop or repair those trajectories first",
+    )
+    return data
+
+
+def _of_trajectories(source: Trajectory, parameters: tuple[str, ...]) -> TrainingData:
+    cond = _conditions(source, parameters)
+    if not isinstance(source.space, Grid):
+        raise ValueError(
+            f"trajectories live on {source.space!r}; a reduced model needs a Grid"
+        )
+    return TrainingData(source.ts, source.us, cond, source.space, parameters)
+
+
+def _of_arrays(
+    source: Any, parameters: tuple[str, ...], grid: Grid | None
+) -> TrainingData:
+    require(
+        isinstance(source, tuple) and len(source) in (2, 3),
+        "data must be a Trajectory, (ts, us) or (ts, us, cond), got "
+        f"{type(source).__name__}",
+    )
+    us = jnp.asarray(source[1])
+    require(
+        us.ndim >= 4,
+        f"us of shape {us.shape} lacks axes: wanted (trajectories, time, channels, "
+        "*space); one trajectory is us[None]",
+    )
+    count, frames = us.shape[:2]
+    ts = jnp.asarray(source[0], us.dtype)
+    require(
+        ts.shape in ((frames,), (count, frames)),
+        f"ts of shape {ts.shape} does not go with us of shape {us.shape}: wanted "
+        f"({frames},) or ({count}, {frames})",
+    )
+    cond = jnp.asarray(source[2] if len(source) == 3 else jnp.zeros((count, 0)))
+    require(
+        cond.shape == (count, len(parameters)),
+        f"cond of shape {cond.shape} does not go with {count} trajectories and "
+        f"parameters {parameters}: wanted ({count}, {len(parameters)})",
+    )
+    if grid is None:
+        grid = Grid(us.shape[3:], tuple((0.0, float(n)) for n in us.shape[3:]))
+    ts = jnp.broadcast_to(ts, (count, frames))
+    return TrainingData(ts, us, cond.astype(us.dtype), grid, parameters)
+
+
+def snapshots(trajectories: Trajectory, parameters: tuple[str, ...] = ()) -> Snapshot:
+    """All frames of a batch of trajectories as samples for `fit`.
+
+    **Arguments:**
+
+    - `trajectories`: what a vmapped `solve` returns; `us` is
+      "trajectories time channels *space".
+    - `parameters`: which of `trajectories.params` the dynamics are conditioned on.
+
+    **Returns:** a `Snapshot` whose arrays have a leading axis trajectories × time.
+
+    **Raises:** `ValueError` for a single trajectory, failed ones or an unknown
+    parameter.
+    """
+    cond = _conditions(trajectories, parameters)
+    us, ts = trajectories.us, trajectories.ts
+    count, frames = ts.shape
+    rows = jnp.arange(count * frames, dtype=jnp.int32)
+    return Snapshot(
+        us.reshape(count * frames, *us.shape[2:]),
+        ts.reshape(-1),
+        jnp.repeat(cond, frames, axis=0),
+        rows // frames,
+        rows % frames,
+    )
+
+
+def _conditions(
+    trajectories: Trajectory, parameters: tuple[str, ...]
+) -> Float[Array, "trajectories parameters"]:
+    """The named parameters of trajectories that can be learnt from."""
+    us, ts = trajectories.us, trajectories.ts
+    require(
+        ts.ndim == 2,
+        "a batch of trajectories is wanted, times of shape (trajectories, time), got "
+        f"{ts.shape}; put `solve` under jax.vmap, also for a batch of one",
+    )
+    require(
+        not is_concrete(trajectories.result) or not np.any(trajectories.result),
+        f"failed trajectories, with result codes {trajectories.result}; drop or repair "
+        "them first",
+    )
+    known = trajectories.params or {}
+    for name in parameters:
+        require(
+            name in known,
+            f"unknown parameter {name!r}; these trajectories carry {sorted(known)}",
+        )
+    count = ts.shape[0]
+    columns = [known[name].reshape(count, 1).astype(us.dtype) for name in parameters]
+    return jnp.concatenate(columns, 1) if columns else jnp.zeros((count, 0), us.dtype)
