@@ -1,18 +1,17 @@
 """The transform of a grid: fields to the coefficients of its modes and back."""
 
-import functools as ft
 import itertools
 import math
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.lax as lax
 import jax.numpy as jnp
 import numpy as np
 
 from phix._errors import checked_dtype, is_concrete, require
 from phix._types import Array, Inexact
+from phix.space._forms import by_batch, by_derivative
 from phix.space._hermitian import check_spectrum
 from phix.space._trig import Basis, trig_basis
 
@@ -204,7 +203,7 @@ class Modes(eqx.Module):
             return u
         if self.complex:
             return self._cut(jnp.fft.fftn(u, axes=self._axes, norm="forward"))
-        return _analyse_cube(self, u) if self.grid.ndim == 3 else self._analyse(u)
+        return _ANALYSE.get(self.grid.ndim, Modes._analyse)(self, u)
 
     def to_nodes(
         self, c: Inexact[Array, " channels *modes"]
@@ -225,10 +224,8 @@ class Modes(eqx.Module):
             c = jnp.fft.ifftn(
                 self._write(self._blank(c), c), axes=self._axes, norm="forward"
             )
-        elif self.periodic_axes and self.grid.ndim == 3:
-            c = _synthesise_cube(self, c)
         elif self.periodic_axes:
-            c = self._synthesise(c)
+            c = _SYNTHESISE.get(self.grid.ndim, Modes._synthesise)(self, c)
         for axis in self.trig_axes:
             c = self._basis(axis).synthesise(c, self.grid.shape[axis], axis + 1)
         return c
@@ -363,30 +360,15 @@ class Modes(eqx.Module):
         return full
 
 
-# In three dimensions a batch of real FFTs is the fastest way to modes, complex FFTs of
-# pairs the fastest way back; and of the transpose of each, the other way's. Derivatives
-# of one are therefore written as the other form of the same map.
-
-
-@ft.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _analyse_cube(modes: Modes, u: Array) -> Array:
-    return modes._real_fft(u)
-
-
-@_analyse_cube.defjvp
-def _analyse_cube_jvp(
-    modes: Modes, primals: tuple, tangents: tuple
-) -> tuple[Array, Array]:
-    return _analyse_cube(modes, *primals), modes._analyse(*tangents)
-
-
-@ft.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _synthesise_cube(modes: Modes, c: Array) -> Array:
-    return modes._synthesise(c)
-
-
-@_synthesise_cube.defjvp
-def _synthesise_cube_jvp(
-    modes: Modes, primals: tuple, tangents: tuple
-) -> tuple[Array, Array]:
-    return _synthesise_cube(modes, *primals), modes._inverse_real_fft(*tangents)
+# In one dimension a complex FFT beats the real one for a single field, not for many.
+# (Complex pairs across a batch are out of the question: a sample that blows up would
+# take its partner along.) In three a batch of real FFTs is the fastest way to modes,
+# complex FFTs of pairs the fastest way back; and of the transpose of each, the other.
+_ANALYSE = {
+    1: by_batch("analyse_line", Modes._analyse, Modes._real_fft),
+    3: by_derivative(Modes._real_fft, Modes._analyse),
+}
+_SYNTHESISE = {
+    1: by_batch("synthesise_line", Modes._synthesise, Modes._inverse_real_fft),
+    3: by_derivative(Modes._synthesise, Modes._inverse_real_fft),
+}
