@@ -196,6 +196,32 @@ def test_parseval(layout):
     assert modes.shape == modes.weights.shape
 
 
+def check_batch(modes, batched):
+    """Many fields under vmap equal each alone, forwards and in reverse."""
+    u = np.random.default_rng(0).normal(size=(3, 2, *modes.grid.shape))
+
+    def there_and_back(u, to_modes):
+        return jnp.sum(jnp.sin(modes.to_nodes(to_modes(u) ** 2)))
+
+    value = jax.value_and_grad(there_and_back)
+    alone = [value(field, modes.to_modes) for field in u]
+    together = jax.vmap(lambda field: value(field, batched))(u)
+    for one, other in zip(zip(*alone, strict=True), together, strict=True):
+        assert jnp.allclose(jnp.stack(one), other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("n, keep", [(16, 2 / 3), (15, None), (16, None)])
+def test_a_batch_of_lines_equals_each_alone(n, keep):
+    modes = Grid(n, (0.0, 1.0)).modes(keep)
+    check_batch(modes, modes.to_modes)
+
+
+def test_check_sees_a_batch_transformed_otherwise():
+    modes = Grid(16, (0.0, 1.0)).modes(2 / 3)
+    with pytest.raises(AssertionError):
+        check_batch(modes, lambda u: modes.to_modes(u[::-1]))
+
+
 def test_single_waves_have_the_coefficients_of_the_formula():
     """Without any matrices: 3 + 2cos(x) + 4sin(2y) and its wavenumbers."""
     grid = Grid((8, 10), (0.0, 2 * np.pi))
