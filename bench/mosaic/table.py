@@ -1,5 +1,6 @@
 """The results of Mosaic's experiments as one Markdown table per problem."""
 
+import datetime
 import json
 import platform
 import statistics
@@ -24,7 +25,8 @@ def header(debug: bool) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return (
         f"# Mosaic: results{' of the small versions' if debug else ''}\n\n"
-        "Written by `run.py`; see `README.md` for what the columns mean. "
+        f"Written by `run.py` on {datetime.date.today()}; see `README.md` for what the "
+        "columns mean. "
         f"{versions}; {processor()}.\n"
     )
 

@@ -99,10 +99,8 @@ def phi_loss(
         predicted = model.dynamics(sample.time, latent, cond)
         dynamics = norm(predicted - target) / norm(jax.lax.stop_gradient(target))
 
-        value = (
-            reconstruction_weight * reconstruction
-            + (1 - reconstruction_weight) * dynamics
-        )
+        share = reconstruction_weight
+        value = share * reconstruction + (1 - share) * dynamics
         return value, {"reconstruction": reconstruction, "dynamics": dynamics}
 
     return loss

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.core
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
@@ -26,7 +25,8 @@ def by_batch(
     """The map `one(static, x)` of rows x, which under `vmap` becomes `many`.
 
     Both compute the same linear function of the rows (rows, n), each row for itself;
-    `static` is hashable. Derivatives are those of the form in use.
+    `static` is hashable. Reverse mode inside of `vmap` has the form of a single field,
+    `vmap` inside of reverse mode that of many.
     """
     primitive = Primitive(name)
 

@@ -53,9 +53,9 @@ def test_exponax_keeps_its_gradient():
     np.testing.assert_allclose(jax.grad(energy)(1.0), wanted, rtol=1e-6)
 
 
-def test_jax_cfd_is_an_equation():
+def check_jax_cfd(viscosity):
     mesh = cfd.grids.Grid((32, 32), domain=((0, 2 * np.pi), (0, 2 * np.pi)))
-    flow = cfd.equations.semi_implicit_navier_stokes(1.0, 0.1, DT, mesh)
+    flow = cfd.equations.semi_implicit_navier_stokes(1.0, viscosity, DT, mesh)
     wall = cfd.boundaries.periodic_boundary_conditions(2)
 
     def step(u, t, args):
@@ -71,6 +71,12 @@ def test_jax_cfd_is_an_equation():
     u = phix.solve(equation, u0, [0.0, 0.5]).us[-1]
     # Taylor and Green's vortex decays by exp(-2 nu t); finite volumes are second order.
     np.testing.assert_allclose(u, u0 * np.exp(-0.1), atol=0.01)
+
+
+def test_jax_cfd_is_an_equation():
+    check_jax_cfd(0.1)
+    with pytest.raises(AssertionError):
+        check_jax_cfd(0.2)
 
 
 def test_a_numpy_code_is_an_equation_without_gradient():
