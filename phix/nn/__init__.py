@@ -1,10 +1,14 @@
 """Network blocks that every family shares: decoders, dynamics, normalisers."""
 
-from phix.nn._decoder import SineDecoder as SineDecoder
+from phix.nn._decoder import (
+    AbstractPointDecoder as AbstractPointDecoder,
+    SineDecoder as SineDecoder,
+)
 from phix.nn._dynamics import (
     AbstractConditioned as AbstractConditioned,
     SwishDynamics as SwishDynamics,
 )
+from phix.nn._fourier import FourierDecoder as FourierDecoder
 from phix.nn._normalise import (
     AbstractNormaliser as AbstractNormaliser,
     MinMax as MinMax,
@@ -16,6 +20,8 @@ from phix.nn._normalise import (
 __all__ = [
     "AbstractConditioned",
     "AbstractNormaliser",
+    "AbstractPointDecoder",
+    "FourierDecoder",
     "MinMax",
     "SineDecoder",
     "Standardiser",

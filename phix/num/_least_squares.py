@@ -44,6 +44,7 @@ def least_squares(
     atol: float = 0.0,
     max_iterations: int = 100,
     damping: RealScalar = 1.0,
+    jacobian: Callable[[Float[Array, " r"], Any], Float[Array, "m r"]] | None = None,
 ) -> LeastSquaresSolution:
     r"""Nonlinear least squares by Levenberg–Marquardt.
 
@@ -51,8 +52,9 @@ def least_squares(
 
     One `lax.while_loop`, so a `vmap` of it is one batched loop; each iteration costs
     one residual and, only after an accepted step that did not end the loop, one
-    Jacobian by forward mode. The damping follows Nielsen's gain-ratio rule and is
-    relative to the Jacobian's size, as in `phix.num.damped_lstsq`. The loop stops when
+    Jacobian, by forward mode if none is given. The damping follows Nielsen's gain-ratio
+    rule and is relative to the Jacobian's size, as in `phix.num.damped_lstsq`. The loop
+    stops when
 
     - the linear model at the last iterate promised to lower $\|\rho\|^2$ by at most the
       fraction `rtol` (that step is still taken), or
@@ -71,6 +73,8 @@ def least_squares(
     - `damping`: the first damping, > 0, non-dimensional. Large values begin with short
         steps down the gradient and stay in the basin of `x0`; small ones begin with
         Gauss–Newton steps.
+    - `jacobian`: `jacobian(x, args)` → "m r", where there is a cheaper way to it than r
+        pushes through `residual`.
 
     **Returns:**
 
@@ -108,6 +112,12 @@ def least_squares(
     def fn(x):
         return residual(x, args)
 
+    def pushed(x):
+        """The residual and its Jacobian."""
+        if jacobian is None:
+            return _push_all(fn, x)
+        return fn(x), jacobian(x, args)
+
     def stationarity(z):
         """Zero at z = (x, ‖ρ‖): the norm is a root too, hence differentiable."""
         x, size = z[:-1], z[-1]
@@ -115,7 +125,7 @@ def least_squares(
         return jnp.append(slope, size - norm(fn(x)))
 
     def solve(_, z):
-        state = _loop(fn, z[:-1], (rtol, atol, eps), max_iterations, damping)
+        state = _loop(fn, pushed, z[:-1], (rtol, atol, eps), max_iterations, damping)
         size = jnp.sqrt(2 * state.cost)
         counts = (state.result, state.tried, state.residuals, state.jacobians)
         # As floats: custom_root gives an integer a tangent of the wrong type.
@@ -149,12 +159,12 @@ class _State(NamedTuple):
     jacobians: Int[Array, ""]
 
 
-def _loop(fn, x0, tolerances, max_iterations, damping):
+def _loop(fn, pushed, x0, tolerances, max_iterations, damping):
     def running(s: _State):
         return ~s.done & (s.tried < max_iterations)
 
     start = _start(fn, x0, damping)
-    return lax.while_loop(running, lambda s: _iterate(fn, s, tolerances), start)
+    return lax.while_loop(running, lambda s: _iterate(fn, pushed, s, tolerances), start)
 
 
 def _start(fn, x0, damping) -> _State:
@@ -179,7 +189,7 @@ def _start(fn, x0, damping) -> _State:
     )
 
 
-def _iterate(fn, s: _State, tolerances) -> _State:
+def _iterate(fn, pushed, s: _State, tolerances) -> _State:
     rtol, atol, eps = tolerances
     first = s.residuals == 0
     trial = s.x + s.step
@@ -193,7 +203,7 @@ def _iterate(fn, s: _State, tolerances) -> _State:
     converged = finite & ((cost <= target) | ~first & (short | flat))
     more = accept & ~converged
 
-    R, c = lax.cond(more, lambda: _linear_model(fn, trial), lambda: (s.R, s.c))
+    R, c = lax.cond(more, lambda: _linear_model(pushed, trial), lambda: (s.R, s.c))
     broken = ~jnp.all(jnp.isfinite(R)) | ~jnp.all(jnp.isfinite(c))
     failed = ~finite & (first | short) | broken
     gain = jnp.where(accept, (s.cost - cost) / s.predicted, -1)
@@ -234,15 +244,20 @@ def _step(R, c, damping):
     return step, jnp.sum(_dot(R, step) ** 2) / 2 + weight * jnp.sum(step**2)
 
 
-def _linear_model(fn, x):
+def _linear_model(pushed, x):
     """R and c = Qᵀρ of the Jacobian's QR: all that steps from `x` need of it."""
+    rho, J = pushed(x)
+    Q, R = jnp.linalg.qr(J)
+    return R, _dot(Q.T, rho)
+
+
+def _push_all(fn, x):
+    """The residual and its Jacobian by forward mode."""
 
     def push(v):
         return jax.jvp(fn, (x,), (v,))
 
-    rho, J = jax.vmap(push, out_axes=(None, 1))(jnp.eye(x.size, dtype=x.dtype))
-    Q, R = jnp.linalg.qr(J)
-    return R, _dot(Q.T, rho)
+    return jax.vmap(push, out_axes=(None, 1))(jnp.eye(x.size, dtype=x.dtype))
 
 
 def _dot(a, b):

@@ -1,17 +1,25 @@
 """Reduced-order models: a decoder and latent dynamics, fitted, inverted, forecast."""
 
+from phix.rom._autodecoder import (
+    AbstractAutoDecoder as AbstractAutoDecoder,
+    fit_ensemble as fit_ensemble,
+)
 from phix.rom._baselines import (
     ConstantVelocity as ConstantVelocity,
     ShiftDecoder as ShiftDecoder,
     freeze as freeze,
     slide as slide,
 )
+from phix.rom._crom import CROM as CROM, CROMDynamics as CROMDynamics
 from phix.rom._data import (
+    Sequence as Sequence,
     Snapshot as Snapshot,
     TrainingData as TrainingData,
+    sequences as sequences,
     snapshots as snapshots,
     training_data as training_data,
 )
+from phix.rom._dino import DINo as DINo
 from phix.rom._forecast import (
     Forecast as Forecast,
     decode_frames as decode_frames,
@@ -31,7 +39,13 @@ from phix.rom._model import (
     AbstractLatentMap as AbstractLatentMap,
     ReducedModel as ReducedModel,
 )
-from phix.rom._phi import phi_loss as phi_loss, stratified_subset as stratified_subset
+from phix.rom._networks import Networks as Networks, Training as Training
+from phix.rom._phi import (
+    phi_loss as phi_loss,
+    pinn_loss as pinn_loss,
+    stratified_subset as stratified_subset,
+)
+from phix.rom._phi_rom import PhiROM as PhiROM
 from phix.rom._pod import LinearDecoder as LinearDecoder, pod_modes as pod_modes
 from phix.rom._quadratic import (
     AffineDynamics as AffineDynamics,
@@ -39,39 +53,52 @@ from phix.rom._quadratic import (
 )
 from phix.rom._velocity import (
     GalerkinDynamics as GalerkinDynamics,
+    decoder_jacobian as decoder_jacobian,
     latent_velocity as latent_velocity,
 )
 
 
 __all__ = [
+    "AbstractAutoDecoder",
     "AbstractLatentMap",
     "AbstractMethod",
     "AffineDynamics",
+    "CROM",
+    "CROMDynamics",
     "ConstantVelocity",
     "DEIMDynamics",
     "DEIMGalerkin",
+    "DINo",
     "Forecast",
     "GalerkinDynamics",
     "Inversion",
     "LSPG",
     "LSPGDynamics",
     "LinearDecoder",
+    "Networks",
     "PODGalerkin",
+    "PhiROM",
     "QuadraticDynamics",
     "ReducedModel",
+    "Sequence",
     "ShiftDecoder",
     "Snapshot",
+    "Training",
     "TrainingData",
     "decode_frames",
+    "decoder_jacobian",
     "deim",
     "fit",
+    "fit_ensemble",
     "forecast",
     "freeze",
     "invert",
     "latent_velocity",
     "phi_loss",
+    "pinn_loss",
     "pod_modes",
     "qdeim",
+    "sequences",
     "slide",
     "snapshots",
     "stratified_subset",

@@ -127,21 +127,47 @@ def _of_arrays(
     return TrainingData(ts, us, cond.astype(us.dtype), grid, parameters)
 
 
-def snapshots(trajectories: Trajectory, parameters: tuple[str, ...] = ()) -> Snapshot:
+class Sequence(eqx.Module):
+    """One training trajectory as a sample.
+
+    - `field`: "time channels *space"; `time`: "time".
+    - `cond`: the parameters of the trajectory.
+    - `trajectory`: its row in the latent table.
+    """
+
+    field: Float[Array, "..."]
+    time: Float[Array, "..."]
+    cond: Float[Array, "..."]
+    trajectory: Int[Array, "..."]
+
+
+def sequences(data: TrainingData) -> Sequence:
+    """All trajectories as samples for `fit`: arrays with a leading axis of them."""
+    rows = jnp.arange(data.us.shape[0], dtype=jnp.int32)
+    return Sequence(data.us, data.ts, data.cond, rows)
+
+
+def snapshots(
+    trajectories: Trajectory | TrainingData, parameters: tuple[str, ...] = ()
+) -> Snapshot:
     """All frames of a batch of trajectories as samples for `fit`.
 
     **Arguments:**
 
     - `trajectories`: what a vmapped `solve` returns; `us` is
-      "trajectories time channels *space".
-    - `parameters`: which of `trajectories.params` the dynamics are conditioned on.
+      "trajectories time channels *space". Or `TrainingData`.
+    - `parameters`: which of `trajectories.params` the dynamics are conditioned on;
+      `TrainingData` have theirs.
 
     **Returns:** a `Snapshot` whose arrays have a leading axis trajectories × time.
 
     **Raises:** `ValueError` for a single trajectory, failed ones or an unknown
     parameter.
     """
-    cond = _conditions(trajectories, parameters)
+    if isinstance(trajectories, TrainingData):
+        cond = trajectories.cond
+    else:
+        cond = _conditions(trajectories, parameters)
     us, ts = trajectories.us, trajectories.ts
     count, frames = ts.shape
     rows = jnp.arange(count * frames, dtype=jnp.int32)

@@ -10,6 +10,7 @@ from phix._errors import require
 from phix._types import Array, Float, Int, PyTree
 from phix.num import at_minimum, least_squares, norm
 from phix.rom._model import ReducedModel
+from phix.rom._velocity import decoder_jacobian
 
 
 class Inversion(eqx.Module):
@@ -19,7 +20,8 @@ class Inversion(eqx.Module):
     - `error`: ‖D(X, α) − u‖ / ‖u‖ there.
     - `result`: a `Result` code.
     - `restarts`: how many times the search started again.
-    - `work`: decodes of the point set spent, one for a residual, 1 + r for a Jacobian.
+    - `work`: decodes of the point set spent, one for a residual, 1 + r for a Jacobian
+      (an upper bound: see `decoder_jacobian`).
     """
 
     latent: Float[Array, " latent"]
@@ -67,8 +69,16 @@ def invert(
         f"point; got {values.shape}.",
     )
     fixed, seen = _stop_gradient((model, values))
+    size = norm(seen)
+
+    def jacobian(latent, _):
+        return decoder_jacobian(fixed.decoder, points, latent).reshape(
+            -1, latent.shape[0]
+        ) / size  # fmt: skip
+
     found = _search(
         lambda a: _residual(fixed, points, seen, a),
+        jacobian,
         _starts(fixed, max_restarts).astype(values.dtype),
         accept,
         max_iterations,
@@ -89,13 +99,20 @@ def _residual(
 
 
 def _search(
-    residual: Callable, starts: Array, accept: float, max_iterations: int
+    residual: Callable,
+    jacobian: Callable,
+    starts: Array,
+    accept: float,
+    max_iterations: int,
 ) -> Inversion:
     """Runs from one start after the other until a fit is accepted; keeps the best."""
 
     def run(attempt):
         found = least_squares(
-            lambda a, _: residual(a), starts[attempt], max_iterations=max_iterations
+            lambda a, _: residual(a),
+            starts[attempt],
+            max_iterations=max_iterations,
+            jacobian=jacobian,
         )
         work = found.num_residuals + (1 + starts.shape[1]) * found.num_jacobians
         return Inversion(found.x, found.residual_norm, found.result, attempt, work)

@@ -1,19 +1,17 @@
 """Least-squares Petrov–Galerkin: the residual of a time step, made smallest."""
 
-import math
 from collections.abc import Callable
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-import numpy as np
 
-from phix._errors import Result, is_concrete, require
+from phix._errors import Result, require
 from phix._types import Array, Float, Int, PRNGKeyArray
 from phix.num import least_squares
 from phix.pde import AbstractEquation
 from phix.rom._data import TrainingData
 from phix.rom._hyper import qdeim
+from phix.rom._march import march, require_step
 from phix.rom._model import AbstractLatentMap
 from phix.rom._pod import LinearDecoder
 from phix.rom._projection import AbstractProjection
@@ -87,19 +85,12 @@ class LSPGDynamics(AbstractLatentMap):
     ) -> Float[Array, "time latent"]:
         """The latents at `ts`, by steps of at most `dt`."""
         equation = with_parameters(self.equation, self.parameters, cond)
-        counts = self._counts(ts)
-        ends, steps = _instants(jnp.asarray(ts, start.dtype), counts)
-        # The step before; of the first one infinite, which leaves Euler's.
-        ratios = jnp.zeros_like(steps)
-        if self.order == 2:
-            ratios = ratios.at[1:].set(steps[1:] / steps[:-1])
 
-        def step(state: tuple, now: tuple) -> tuple:
-            latent = self._step(equation, *state, *now)
-            return (latent, state[0]), latent
+        def step(latent, before, t, h, ratio):
+            ratio = ratio if self.order == 2 else jnp.zeros_like(ratio)
+            return self._step(equation, latent, before, t, h, ratio)
 
-        _, latents = jax.lax.scan(step, (start, start), (ends, steps, ratios))
-        return jnp.concatenate([start[None], latents[np.cumsum(counts) - 1]])
+        return march(step, start, ts, self.dt)
 
     def _step(
         self,
@@ -132,19 +123,6 @@ class LSPGDynamics(AbstractLatentMap):
             damping=1e-3,
         )
         return jnp.where(found.result == Result.successful, found.x, jnp.nan)
-
-    def _counts(self, ts: Array) -> np.ndarray:
-        """How many steps each output interval takes."""
-        if self.dt is None:
-            return np.ones(ts.shape[0] - 1, int)
-        require(
-            is_concrete(ts),
-            "ts is traced, so the number of steps of dt is unknown: close over ts "
-            "instead of passing it through jit, or give dt=None",
-        )
-        return np.asarray(
-            [max(1, math.ceil(d / self.dt - 1e-6)) for d in np.diff(np.asarray(ts))]
-        )
 
 
 class LSPG(AbstractProjection):
@@ -221,13 +199,4 @@ class LSPG(AbstractProjection):
 
 def _check(dt: float | None, order: int) -> None:
     require(order in (1, 2), f"order must be 1 or 2, got {order}")
-    require(dt is None or dt > 0, f"dt must be positive or None, got {dt}")
-
-
-def _instants(ts: Array, counts: np.ndarray) -> tuple[Array, Array]:
-    """The end and the length of every step."""
-    owner = np.repeat(np.arange(counts.size), counts)
-    place = np.concatenate([np.arange(1, n + 1) / n for n in counts])
-    lengths = jnp.diff(ts)
-    ends = ts[owner] + jnp.asarray(place, ts.dtype) * lengths[owner]
-    return ends, lengths[owner] / jnp.asarray(counts[owner], ts.dtype)
+    require_step(dt)

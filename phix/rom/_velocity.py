@@ -6,7 +6,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from phix._types import Array, Float, Int, RealScalar
+from phix._types import Array, Float, RealScalar
+from phix.nn import AbstractPointDecoder
 from phix.num import damped_lstsq
 from phix.pde import AbstractEquation
 from phix.rom._pod import LinearDecoder
@@ -51,12 +52,27 @@ def grid_points(
     return grid_of(equation).points.astype(latent.dtype)
 
 
+def decoder_jacobian(
+    decoder: Callable,
+    points: Float[Array, "points dim"],
+    latent: Float[Array, " latent"],
+) -> Float[Array, "channels points latent"]:
+    r"""$\partial_\alpha D(X, \alpha)$, by the cheaper way that the decoder knows.
+
+    Networks that see one point at a time pull each channel back instead of pushing each
+    latent forward (`nn.AbstractPointDecoder.jacobian`); any other decoder is
+    differentiated by forward mode, at r decodes.
+    """
+    if isinstance(decoder, AbstractPointDecoder):
+        return decoder.jacobian(points, latent)
+    return jax.jacfwd(lambda a: decoder(points, a))(latent)
+
+
 def latent_velocity(
     decoder: Callable,
     latent: Float[Array, " latent"],
     velocity: Float[Array, "channels ..."],
     points: Float[Array, "points dim"],
-    chosen: Int[Array, " chosen"] | None = None,
     *,
     damping: float = 1e-3,
 ) -> Float[Array, " latent"]:
@@ -68,25 +84,21 @@ def latent_velocity(
     $$
 
     damped: $\min \lVert J\dot\alpha - s\rVert^2 + \mu^2 \lVert\dot\alpha\rVert^2$ with
-    $\mu = d\,\lVert J\rVert_F / \sqrt r$. J is formed by forward mode on the chosen
-    points only.
+    $\mu = d\,\lVert J\rVert_F / \sqrt r$. Fewer points than all of the grid give the
+    hyper-reduced velocity.
 
     **Arguments:**
 
     - `decoder`, `latent`: the decoder and where to differentiate it.
-    - `velocity`: du/dt of the decoded field, by the solver, on the whole grid.
-    - `points`: of the grid, in the order of the flattened space axes.
-    - `chosen`: which points to use (hyper-reduction); all by default.
+    - `velocity`: du/dt of the decoded field at the points, "channels *space".
+    - `points`: all or some of the grid's, in the order of the flattened space axes.
     - `damping`: d; 0 is the plain pseudo-inverse, unsafe where J loses rank.
 
     **Returns:** latent units per unit of time.
 
     **Reference:** Φ-ROM, arXiv 2505.14595 (there without damping).
     """
-    velocity = velocity.reshape(velocity.shape[0], -1)
-    if chosen is not None:
-        points, velocity = points[chosen], velocity[:, chosen]
-    jacobian = jax.jacfwd(lambda a: decoder(points, a))(latent)
+    jacobian = decoder_jacobian(decoder, points, latent)
     return damped_lstsq(
         jacobian.reshape(-1, latent.shape[0]), velocity.reshape(-1), damping=damping
     )

@@ -2,6 +2,12 @@
 
 from phix.train._batch import Batch as Batch
 from phix.train._checkpoints import Checkpoints as Checkpoints
+from phix.train._compose import (
+    AlternatingUpdate as AlternatingUpdate,
+    EnsembleUpdate as EnsembleUpdate,
+    alternating_update as alternating_update,
+    ensemble_update as ensemble_update,
+)
 from phix.train._fit import fit as fit, lower_updates as lower_updates
 from phix.train._objective import PerSample as PerSample, per_sample as per_sample
 from phix.train._run import FitResult as FitResult, Stopped as Stopped
@@ -20,13 +26,17 @@ from phix.train._update import (
 __all__ = [
     "AbstractSource",
     "AbstractUpdate",
+    "AlternatingUpdate",
     "ArraySource",
     "Batch",
     "Checkpoints",
+    "EnsembleUpdate",
     "FitResult",
     "GradientUpdate",
     "PerSample",
     "Stopped",
+    "alternating_update",
+    "ensemble_update",
     "UpdateState",
     "fit",
     "gradient_update",

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import jax.tree_util as jtu
+from jax import lax
 
 from phix._errors import require
 from phix._types import Array, IntScalar, PRNGKeyArray, PyTree
@@ -21,6 +22,7 @@ class PerSample(eqx.Module):
     """The weighted mean over a batch of a loss of one sample; see `per_sample`."""
 
     loss: Callable
+    chunk: int | None = eqx.field(static=True, default=None)
 
     def __call__(
         self, model: PyTree, batch: Batch, *, step: IntScalar, key: PRNGKeyArray
@@ -49,7 +51,7 @@ class PerSample(eqx.Module):
         return value, (jnp.sum(weight), metrics)
 
 
-def per_sample(loss: Callable) -> PerSample:
+def per_sample(loss: Callable, *, chunk: int | None = None) -> PerSample:
     r"""The objective $\sum_i w_i \ell_i / \sum_i w_i$ of a loss of one sample.
 
     Sample number $i$ of a batch gets the key `fold_in(key, i)`, whichever device it
@@ -60,10 +62,18 @@ def per_sample(loss: Callable) -> PerSample:
 
     - `loss`: `loss(model, sample, *, step, key) -> (value, metrics)`, where `value`
         and each of the dict `metrics` are scalars.
+    - `chunk`: samples differentiated at a time, one chunk after the other: memory for
+        `chunk` samples instead of a whole batch, the same gradient to round-off.
 
     **Returns:** `objective(model, batch, *, step, key) -> (value, metrics)`.
+
+    **Raises:** `ValueError` for a chunk that is not positive.
     """
-    return PerSample(loss)
+    require(
+        chunk is None or chunk > 0,
+        f"chunk must be positive, or None for all samples at once; got {chunk}",
+    )
+    return PerSample(loss, chunk)
 
 
 def check_scalars(value: Any, metrics: Any) -> None:
@@ -108,17 +118,37 @@ def value_and_gradient(
     )
     shared = cast(Batch, batch)
 
-    def part(trained):
-        return objective.sums(eqx.combine(trained, rest), shared, step=step, key=key)
+    def sums(samples: Batch):
+        def part(trained):
+            model = eqx.combine(trained, rest)
+            return objective.sums(model, samples, step=step, key=key)
 
-    (value, (weight, metrics)), gradient = jax.value_and_grad(part, has_aux=True)(
-        trained
-    )
+        return jax.value_and_grad(part, has_aux=True)(trained)
+
+    (value, (weight, metrics)), gradient = _in_chunks(sums, shared, objective.chunk)
     value, weight, metrics, gradient = shared.reduce((value, weight, metrics, gradient))
     return jtu.tree_map(
         lambda x: x / weight.astype(jnp.finfo(x.dtype).dtype),
         (value, metrics, _ascent(gradient)),
     )
+
+
+def _in_chunks(sums: Callable, batch: Batch, chunk: int | None) -> PyTree:
+    """The sums over a batch, added up over chunks of it."""
+    if chunk is None or chunk >= batch.weight.shape[0]:
+        return sums(batch)
+    chunks = jtu.tree_map(
+        lambda x: x.reshape(-1, chunk, *x.shape[1:]), batch.pad(chunk)
+    )
+
+    def add(total, samples):
+        return jtu.tree_map(jnp.add, total, sums(samples)), None
+
+    first = jtu.tree_map(lambda x: x[0], chunks)
+    zero = jtu.tree_map(
+        lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(sums, first)
+    )
+    return lax.scan(add, zero, chunks)[0]
 
 
 def _ascent(gradient: PyTree) -> PyTree:

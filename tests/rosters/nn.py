@@ -31,6 +31,22 @@ def _decoder(dtype):
     return decode, args
 
 
+def _fourier(dtype):
+    points = jnp.linspace(0.0, 2.0, 5, dtype=dtype)[:, None]
+    drawn = nn.FourierDecoder(
+        _unit(0.0, 2.0), _standard(), latent_size=2, width=4, depth=2, key=jr.key(0)
+    )
+
+    def decode(mean, std, latent, points):
+        decoder = eqx.tree_at(
+            lambda d: d.fields, cast(drawn, dtype), nn.Standardiser(mean, std)
+        )
+        return decoder(points, latent), decoder.jacobian(points, latent)
+
+    args = (jnp.ones(1, dtype), jnp.full(1, 0.5, dtype), jnp.ones(2, dtype), points)
+    return decode, args
+
+
 def _dynamics(dtype):
     drawn = nn.SwishDynamics(2, _standard(), width=4, depth=2, key=jr.key(0))
 
@@ -62,6 +78,7 @@ def _normalisers(dtype):
 
 CASES = [
     Case("sine decoder", _decoder, ("SineDecoder", "MinMax", "Standardiser")),
+    Case("Fourier decoder", _fourier, ("FourierDecoder", "AbstractPointDecoder")),
     Case("swish dynamics", _dynamics, ("SwishDynamics",)),
     Case("normalisers", _normalisers, ("MinMax", "Standardiser")),
 ]

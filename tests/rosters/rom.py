@@ -54,8 +54,12 @@ def _phi(dtype):
         sample = rom.Snapshot(
             field, jnp.zeros((), dtype), mu[None], jnp.int32(0), jnp.int32(1)
         )
-        phi = rom.phi_loss(Burgers(GRID, 0.02), ("mu",), fraction=0.5)
-        return phi(_model(latents, mean), sample, step=0, key=jr.key(2))
+        model, equation = _model(latents, mean), Burgers(GRID, 0.02)
+        losses = rom.phi_loss, rom.pinn_loss
+        return [
+            loss(equation, ("mu",), fraction=0.5)(model, sample, step=0, key=jr.key(2))
+            for loss in losses
+        ]
 
     return loss, (*_args(dtype), jnp.asarray(0.017, dtype), _field(dtype))
 
@@ -164,7 +168,8 @@ def _samples(dtype):
             jnp.full(2, jnp.inf, dtype),
         )
         made = rom.snapshots(batch, ("mu",))
-        return made.field, made.cond
+        whole = rom.sequences(rom.training_data(batch, parameters=("mu",)))
+        return made.field, made.cond, whole.field, whole.cond
 
     us = jnp.stack([jnp.stack([_field(dtype)] * 3)] * 2)
     return run, (us, jnp.array([0.02, 0.03], dtype))
@@ -179,9 +184,9 @@ def _subset(dtype):
 
 CASES = [
     Case(
-        "Φ-ROM loss",
+        "Φ-ROM and PINN-ROM losses",
         _phi,
-        ("phi_loss", "ReducedModel", "Snapshot"),
+        ("phi_loss", "pinn_loss", "ReducedModel", "Snapshot"),
         no_grad="its gradient leaves out the scale of the target on purpose; "
         "tests/rom/test_phi.py compares it with differences that do the same",
     ),
@@ -221,7 +226,7 @@ CASES = [
         _moving,
         ("freeze", "slide", "ShiftDecoder", "ConstantVelocity"),
     ),
-    Case("snapshots", _samples, ("snapshots",)),
+    Case("samples", _samples, ("snapshots", "sequences", "Sequence")),
     Case("stratified subset", _subset, ("stratified_subset",)),
 ]
 EXEMPT: dict[str, str] = {}

@@ -2,7 +2,14 @@ import jax.numpy as jnp
 import jax.random as jr
 import optax
 
-from phix.train import ArraySource, Batch, gradient_update, per_sample
+from phix.train import (
+    ArraySource,
+    Batch,
+    alternating_update,
+    ensemble_update,
+    gradient_update,
+    per_sample,
+)
 from tests.rosters.case import Case
 
 
@@ -39,6 +46,20 @@ def _update(dtype):
     return fn, _data(dtype)
 
 
+def _composed(dtype):
+    objective = per_sample(_loss, chunk=2)
+    part = gradient_update(objective, optax.sgd(0.1, momentum=0.9))
+    update = ensemble_update(alternating_update({"a": part, "b": part}))
+
+    def fn(model, x, y, weight):
+        batch = Batch((x, y), weight, jnp.arange(4, dtype=jnp.int32))
+        models = jnp.stack([model, 2 * model])
+        state, _ = update(update.init(models), batch, step=0, key=jr.key(2))
+        return update(state, batch, step=1, key=jr.key(3))
+
+    return fn, _data(dtype)
+
+
 def _source(dtype):
     def fn(x, weight):
         batch = ArraySource(x, 3, weight=weight).draw(1, key=jr.key(0))
@@ -54,6 +75,16 @@ CASES = [
         "gradient_update",
         _update,
         ("gradient_update", "GradientUpdate", "UpdateState"),
+    ),
+    Case(
+        "updates of updates",
+        _composed,
+        (
+            "AlternatingUpdate",
+            "EnsembleUpdate",
+            "alternating_update",
+            "ensemble_update",
+        ),
     ),
     Case("array source", _source, ("ArraySource",)),
 ]

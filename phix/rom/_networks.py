@@ -1,0 +1,115 @@
+"""The networks of a trained reduced model, and how they are trained."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+import optax
+
+from phix import nn
+from phix._errors import nearest, require
+from phix._types import Array, PRNGKeyArray
+from phix.data import JsonLines, TensorBoard
+from phix.rom._data import TrainingData
+from phix.rom._model import ReducedModel
+from phix.train import Checkpoints
+
+
+_DECODERS = {"fourier": nn.FourierDecoder, "sine": nn.SineDecoder}
+
+
+class Networks(eqx.Module):
+    """The sizes of a decoder and of latent dynamics.
+
+    - `latent_size`: r.
+    - `decoder`: `"fourier"` (`nn.FourierDecoder`) or `"sine"` (`nn.SineDecoder`), with
+      `width` and `depth`.
+    - `dynamics_width`, `dynamics_depth`: of `nn.SwishDynamics`.
+
+    **Raises:** `ValueError` for an unknown decoder.
+
+    **Good values:** r between the number of free parameters of a solution and ten times
+    it; `"sine"` of width 32 and depth 4 in one dimension, `"fourier"` of width 64 to 80
+    and depth 3 in two.
+    """
+
+    latent_size: int = eqx.field(static=True)
+    decoder: str = eqx.field(static=True, default="fourier")
+    width: int = eqx.field(static=True, default=64)
+    depth: int = eqx.field(static=True, default=3)
+    dynamics_width: int = eqx.field(static=True, default=64)
+    dynamics_depth: int = eqx.field(static=True, default=3)
+
+    def __check_init__(self):
+        require(
+            self.decoder in _DECODERS,
+            f"unknown decoder {self.decoder!r}{nearest(self.decoder, _DECODERS)}",
+        )
+
+    def build(self, data: TrainingData, *, key: PRNGKeyArray) -> ReducedModel:
+        """The networks at their initial weights, with normalisers of the data and a
+        latent table of zeros.
+
+        Channels and parameters that do not vary are divided by one.
+        """
+        decoder_key, dynamics_key = jr.split(key)
+        dtype = data.us.dtype
+        decoder = _DECODERS[self.decoder](
+            nn.MinMax.of(data.grid.points.astype(dtype)),
+            _standardiser(data.us, axis=2),
+            latent_size=self.latent_size,
+            width=self.width,
+            depth=self.depth,
+            key=decoder_key,
+        )
+        dynamics = nn.SwishDynamics(
+            self.latent_size,
+            _standardiser(data.cond, axis=1) if data.parameters else None,
+            width=self.dynamics_width,
+            depth=self.dynamics_depth,
+            key=dynamics_key,
+            dtype=dtype,
+        )
+        shape = data.us.shape[:2]
+        return ReducedModel.auto_decoder(decoder, dynamics, shape, data.parameters)
+
+
+def _standardiser(data: Array, *, axis: int) -> nn.Standardiser:
+    found = jnp.moveaxis(data, axis, 0).reshape(data.shape[axis], -1)
+    std = jnp.std(found, axis=1)
+    return nn.Standardiser(jnp.mean(found, axis=1), jnp.where(std > 0, std, 1))
+
+
+class Training(eqx.Module):
+    """How long, how fast and where networks are trained.
+
+    - `steps`, `batch_size`: updates, and samples in each (snapshots; for DINo
+      trajectories).
+    - `learning_rate`: a number, which falls to a five-hundredth along half a cosine, or
+      an Optax schedule.
+    - `weight_decay`: of AdamW.
+    - `clip`: largest norm of the gradient; 0 does not clip.
+    - `chunk`: see `train.per_sample`.
+    - `checkpoint`, `log`, `progress`: see `train.fit`.
+    """
+
+    steps: int = eqx.field(static=True)
+    batch_size: int = eqx.field(static=True, default=64)
+    learning_rate: float | optax.Schedule = eqx.field(static=True, default=5e-3)
+    weight_decay: float = eqx.field(static=True, default=1e-4)
+    clip: float = eqx.field(static=True, default=1.0)
+    chunk: int | None = eqx.field(static=True, default=None)
+    checkpoint: Checkpoints | None = eqx.field(static=True, default=None)
+    log: JsonLines | TensorBoard | None = eqx.field(static=True, default=None)
+    progress: bool = eqx.field(static=True, default=True)
+
+    def optimiser(self, share: float = 1.0) -> optax.GradientTransformation:
+        """AdamW at `share` of the learning rate."""
+        rate = self.learning_rate
+        if not callable(rate):
+            rate = optax.cosine_decay_schedule(rate, self.steps, 2e-3)
+        adamw = optax.adamw(
+            lambda step: share * rate(step), weight_decay=self.weight_decay
+        )
+        if self.clip == 0:
+            return adamw
+        return optax.chain(optax.clip_by_global_norm(self.clip), adamw)
