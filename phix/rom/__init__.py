@@ -51,6 +51,7 @@ from phix.rom._quadratic import (
     AffineDynamics as AffineDynamics,
     QuadraticDynamics as QuadraticDynamics,
 )
+from phix.rom._report import ErrorReport as ErrorReport, error_report as error_report
 from phix.rom._velocity import (
     GalerkinDynamics as GalerkinDynamics,
     decoder_jacobian as decoder_jacobian,
@@ -69,6 +70,7 @@ __all__ = [
     "DEIMDynamics",
     "DEIMGalerkin",
     "DINo",
+    "ErrorReport",
     "Forecast",
     "GalerkinDynamics",
     "Inversion",
@@ -88,6 +90,7 @@ __all__ = [
     "decode_frames",
     "decoder_jacobian",
     "deim",
+    "error_report",
     "fit",
     "fit_ensemble",
     "forecast",

@@ -11,6 +11,7 @@ import jax.random as jr
 from phix import nn
 from phix._errors import require
 from phix._types import Array, IntScalar, PRNGKeyArray, PyTree
+from phix.data import Trajectory
 from phix.rom._data import Snapshot, TrainingData, training_data
 from phix.rom._method import AbstractMethod
 from phix.rom._model import ReducedModel
@@ -79,9 +80,9 @@ class AbstractAutoDecoder(AbstractMethod):
 
 def fit_ensemble(
     method: AbstractAutoDecoder,
-    data: TrainingData | tuple,
+    data: TrainingData | Trajectory | tuple,
     *,
-    keys: PRNGKeyArray,
+    keys: Array,
     parameters: tuple[str, ...] = (),
     grid: Grid | None = None,
 ) -> list[ReducedModel]:

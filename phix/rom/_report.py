@@ -1,0 +1,240 @@
+"""Where the error of a reduced model comes from."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from phix._errors import require
+from phix._types import Array, Float, Int
+from phix.data import Trajectory
+from phix.metrics import relative_l2
+from phix.rom._data import TrainingData, training_data
+from phix.rom._forecast import decode_frames, forecast
+from phix.rom._invert import invert
+from phix.rom._model import ReducedModel
+from phix.rom._pod import LinearDecoder, pod_modes
+from phix.rom._velocity import decode_on, decoder_jacobian
+from phix.space import Grid
+
+
+# Frames at which everything but the rollout is measured.
+_FRAMES = 8
+
+
+class ErrorReport(eqx.Module):
+    r"""The error of a model, split into its parts; made by `error_report`.
+
+    All errors are $\lVert\hat u - u\rVert/\lVert u\rVert$ of a frame, those of a
+    rollout "trajectories time", the others "trajectories frames" at the chosen
+    `frames`:
+
+    - `floor`: the frame projected on as many POD modes of the training data as the
+      model has latents: what no linear model of this size can go below. A model that
+      stays above it within the horizon gains nothing from being nonlinear.
+    - `reconstruction`: the frame inverted and decoded: what the decoder can represent.
+    - `step`: one output interval from that latent: what the dynamics add at once.
+    - `rollout`: the forecast from the first frame alone.
+    - `condition`: $\kappa(J)$ of the decoder on the grid at that latent; beyond
+      $1/\sqrt\varepsilon$ the latent velocity is decided by round-off or damping.
+
+    `ts` are the times of the frames, `horizon` the number of those the training saw.
+    """
+
+    ts: Float[Array, " time"]
+    frames: Int[np.ndarray, " frames"]
+    floor: Float[Array, "trajectories frames"]
+    reconstruction: Float[Array, "trajectories frames"]
+    step: Float[Array, "trajectories frames"]
+    rollout: Float[Array, "trajectories time"]
+    condition: Float[Array, "trajectories frames"]
+    horizon: int = eqx.field(static=True)
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Means over trajectories and frames, within the horizon and beyond it (NaN
+        where there are no such frames); of the condition numbers the median."""
+        early = self.frames < self.horizon
+        table = {}
+        for name in ("floor", "reconstruction", "step", "condition"):
+            values = np.asarray(getattr(self, name))
+            mean = np.median if name == "condition" else np.mean
+            table[name] = {
+                "within": _over(mean, values[:, early]),
+                "beyond": _over(mean, values[:, ~early]),
+            }
+        rollout = np.asarray(self.rollout)
+        table["rollout"] = {
+            "within": _over(np.mean, rollout[:, : self.horizon]),
+            "beyond": _over(np.mean, rollout[:, self.horizon :]),
+        }
+        return table
+
+    def __str__(self) -> str:
+        """The summary as a table."""
+        lines = [f"{'relative error':<16}{'within':>12}{'beyond':>12}"]
+        for name, row in self.summary().items():
+            lines.append(f"{name:<16}{row['within']:>12.4g}{row['beyond']:>12.4g}")
+        return "\n".join(lines)
+
+
+def error_report(
+    model: ReducedModel,
+    test: TrainingData | Trajectory | tuple,
+    *,
+    train: TrainingData | Trajectory | tuple,
+    horizon: int | None = None,
+    grid: Grid | None = None,
+) -> ErrorReport:
+    """The errors of a model on trajectories it has not seen, by their sources.
+
+    **Arguments:**
+
+    - `model`: a `ReducedModel`.
+    - `test`, `train`: trajectories as for `fit`; those of the training give the floor.
+    - `horizon`: how many frames of a test trajectory lie within the training's times;
+      by default as many as a training trajectory has.
+    - `grid`: of plain arrays.
+
+    **Returns:** an `ErrorReport`; `print` shows it.
+
+    **Raises:** `ValueError` for test trajectories that do not share their times, or
+    that live on another grid than the training's.
+    """
+    test, train = (
+        data
+        if isinstance(data, TrainingData)
+        else training_data(data, parameters=model.parameters, grid=grid)
+        for data in (test, train)
+    )
+    ts = np.asarray(test.ts[0])
+    require(
+        bool(np.all(np.asarray(test.ts) == ts)),
+        "test trajectories must share their times; report on them one by one",
+    )
+    require(
+        test.us.shape[2:] == train.us.shape[2:],
+        f"test fields of shape {test.us.shape[2:]} and training fields of shape "
+        f"{train.us.shape[2:]} do not live on one grid",
+    )
+    count = len(ts)
+    frames = np.unique(np.linspace(0, count - 2, min(_FRAMES, count - 1)).astype(int))
+    # The first frame too, from which the rollout starts.
+    shown = test.us[:, frames]
+    latents = invert_frames(model, shown, test.grid, train)
+    return ErrorReport(
+        jnp.asarray(ts),
+        frames,
+        _floor(model, shown, train),
+        _errors(_decode(model, latents, test.grid), shown),
+        _step_errors(model, latents, test, ts, frames),
+        _rollout_errors(model, latents[:, 0], test, ts),
+        _conditions(model, latents, test.grid),
+        train.us.shape[1] if horizon is None else horizon,
+    )
+
+
+def invert_frames(
+    model: ReducedModel,
+    us: Float[Array, "trajectories frames channels ..."],
+    grid: Grid,
+    train: TrainingData,
+) -> Float[Array, "trajectories frames latent"]:
+    """The latents of frames on the grid, in one jitted call.
+
+    A linear decoder projects. Another is inverted, starting anew where the fit is worse
+    than twice the median error of the training snapshots.
+    """
+    if isinstance(model.decoder, LinearDecoder):
+        return jax.vmap(jax.vmap(model.decoder.project))(us)
+    points = grid.points.astype(us.dtype)
+    every = -(-train.us.shape[1] // model.latents.shape[1])
+    known = _errors(_decode(model, model.latents, grid), train.us[:, ::every])
+    accept = 2 * float(jnp.median(known))
+
+    @eqx.filter_jit
+    def run(model, flat):
+        def one(u):
+            return invert(model, points, u, accept=accept).latent
+
+        return jax.vmap(jax.vmap(one))(flat)
+
+    return run(model, us.reshape(*us.shape[:3], -1))
+
+
+@eqx.filter_jit
+def _decode(model: ReducedModel, latents: Array, grid: Grid) -> Array:
+    return jax.vmap(lambda a: decode_frames(model, a, grid))(latents)
+
+
+def _errors(prediction: Array, truth: Array) -> Array:
+    return jax.vmap(relative_l2)(prediction, truth)
+
+
+def _floor(model: ReducedModel, shown: Array, train: TrainingData) -> Array:
+    """The error of the projection on POD modes of the training fields."""
+    fields = train.us.reshape(-1, *train.us.shape[2:])
+    rank = min(model.latents.shape[-1], fields.shape[0], fields[0].size)
+    modes, _ = pod_modes(fields, rank)
+    linear = LinearDecoder(train.grid, modes)
+    near = jax.vmap(jax.vmap(lambda u: linear.field(linear.project(u))))(shown)
+    return _errors(near, shown)
+
+
+def _step_errors(
+    model: ReducedModel,
+    latents: Array,
+    test: TrainingData,
+    ts: np.ndarray,
+    frames: np.ndarray,
+) -> Array:
+    """One interval from each frame. Each has its program, as some dynamics count
+    their steps and must know the times."""
+    errors = []
+    for place, frame in enumerate(frames):
+        made = _forecast(model, latents[:, place], ts[frame : frame + 2], test)
+        errors.append(_errors(made[:, 1:], test.us[:, frame + 1 : frame + 2]))
+    return jnp.concatenate(errors, axis=1)
+
+
+def _rollout_errors(
+    model: ReducedModel, starts: Array, test: TrainingData, ts: np.ndarray
+) -> Array:
+    return _errors(_forecast(model, starts, ts, test), test.us)
+
+
+def _forecast(
+    model: ReducedModel, starts: Array, ts: np.ndarray, test: TrainingData
+) -> Array:
+    @eqx.filter_jit
+    def run(model, starts, cond):
+        def one(latent, cond):
+            cond = cond if model.parameters else None
+            made = forecast(model, latent, ts, test.grid, cond=cond, throw=False)
+            assert made.fields is not None
+            return made.fields
+
+        return jax.vmap(one)(starts, cond)
+
+    return run(model, starts, test.cond)
+
+
+@eqx.filter_jit
+def _conditions(model: ReducedModel, latents: Array, grid: Grid) -> Array:
+    """The condition number of the decoder's Jacobian on the grid."""
+
+    def one(latent: Array) -> Array:
+        if isinstance(model.decoder, LinearDecoder):
+            jacobian = jax.jacfwd(lambda a: decode_on(model.decoder, grid, a))(latent)
+        else:
+            points = grid.points.astype(latent.dtype)
+            jacobian = decoder_jacobian(model.decoder, points, latent)
+        R = jnp.linalg.qr(jacobian.reshape(-1, latent.shape[0]), mode="r")
+        values = jnp.linalg.svd(R, compute_uv=False)
+        return values[0] / values[-1]
+
+    # One after the other: a Jacobian on a whole grid is large.
+    return jax.lax.map(lambda rows: jax.lax.map(one, rows), latents)
+
+
+def _over(mean, values: np.ndarray) -> float:
+    return float(mean(values)) if values.size else float("nan")
