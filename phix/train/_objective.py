@@ -137,9 +137,10 @@ def _in_chunks(sums: Callable, batch: Batch, chunk: int | None) -> PyTree:
     """The sums over a batch, added up over chunks of it."""
     if chunk is None or chunk >= batch.weight.shape[0]:
         return sums(batch)
-    chunks = jtu.tree_map(
-        lambda x: x.reshape(-1, chunk, *x.shape[1:]), batch.pad(chunk)
-    )
+    padded = batch.pad(chunk)
+    count = padded.weight.shape[0] // chunk
+    # Not -1: samples may have parts of size zero.
+    chunks = jtu.tree_map(lambda x: x.reshape(count, chunk, *x.shape[1:]), padded)
 
     def add(total, samples):
         return jtu.tree_map(jnp.add, total, sums(samples)), None

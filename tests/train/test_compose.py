@@ -18,7 +18,7 @@ from phix.train import (
 
 
 def noisy_loss(model, sample, *, step, key):
-    x, y = sample
+    x, y, _ = sample
     error = jnp.dot(model["w"], jnp.tanh(model["v"] * x)) - y + 0.1 * jr.normal(key)
     return error**2, {"abs": jnp.abs(error)}
 
@@ -27,7 +27,8 @@ def noisy_loss(model, sample, *, step, key):
 def batch(getkey):
     x, y = jr.normal(getkey(), (7, 3)), jr.normal(getkey(), (7,))
     weight = jnp.array([1.0, 2.0, 0.0, 1.0, 3.0, 1.0, 0.5])
-    return Batch((x, y), weight, jnp.arange(7, dtype=jnp.int32))
+    # The last part is of size zero, as parameters are where there are none.
+    return Batch((x, y, jnp.zeros((7, 0))), weight, jnp.arange(7, dtype=jnp.int32))
 
 
 def model_of(key):
