@@ -20,6 +20,11 @@ from phix.rom._data import (
     training_data as training_data,
 )
 from phix.rom._dino import DINo as DINo
+from phix.rom._dmd import (
+    DMD as DMD,
+    ControlledDynamics as ControlledDynamics,
+    DMDDynamics as DMDDynamics,
+)
 from phix.rom._forecast import (
     Forecast as Forecast,
     decode_frames as decode_frames,
@@ -32,6 +37,10 @@ from phix.rom._hyper import (
     deim as deim,
     qdeim as qdeim,
 )
+from phix.rom._interpolation import (
+    InterpolatedLatents as InterpolatedLatents,
+    PODInterpolation as PODInterpolation,
+)
 from phix.rom._invert import Inversion as Inversion, invert as invert
 from phix.rom._lspg import LSPG as LSPG, LSPGDynamics as LSPGDynamics
 from phix.rom._method import AbstractMethod as AbstractMethod, fit as fit
@@ -40,6 +49,7 @@ from phix.rom._model import (
     ReducedModel as ReducedModel,
 )
 from phix.rom._networks import Networks as Networks, Training as Training
+from phix.rom._opinf import OperatorInference as OperatorInference
 from phix.rom._phi import (
     phi_loss as phi_loss,
     pinn_loss as pinn_loss,
@@ -67,18 +77,24 @@ __all__ = [
     "CROM",
     "CROMDynamics",
     "ConstantVelocity",
+    "ControlledDynamics",
     "DEIMDynamics",
     "DEIMGalerkin",
     "DINo",
+    "DMD",
+    "DMDDynamics",
     "ErrorReport",
     "Forecast",
     "GalerkinDynamics",
+    "InterpolatedLatents",
     "Inversion",
     "LSPG",
     "LSPGDynamics",
     "LinearDecoder",
     "Networks",
+    "OperatorInference",
     "PODGalerkin",
+    "PODInterpolation",
     "PhiROM",
     "QuadraticDynamics",
     "ReducedModel",

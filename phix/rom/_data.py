@@ -1,8 +1,10 @@
 """The data a reduced model is made of: whole trajectories, or their snapshots."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -109,7 +111,8 @@ def _of_arrays(
         "*space); one trajectory is us[None]",
     )
     count, frames = us.shape[:2]
-    ts = jnp.asarray(source[0], us.dtype)
+    with _known(source[0]):
+        ts = jnp.asarray(source[0], us.dtype)
     require(
         ts.shape in ((frames,), (count, frames)),
         f"ts of shape {ts.shape} does not go with us of shape {us.shape}: wanted "
@@ -123,8 +126,14 @@ def _of_arrays(
     )
     if grid is None:
         grid = Grid(us.shape[3:], tuple((0.0, float(n)) for n in us.shape[3:]))
-    ts = jnp.broadcast_to(ts, (count, frames))
+    with _known(ts):
+        ts = jnp.broadcast_to(ts, (count, frames))
     return TrainingData(ts, us, cond.astype(us.dtype), grid, parameters)
+
+
+def _known(ts: Any) -> AbstractContextManager:
+    """Keeps times that are known also known under jit, to dynamics that count steps."""
+    return jax.ensure_compile_time_eval() if is_concrete(ts) else nullcontext()
 
 
 class Sequence(eqx.Module):

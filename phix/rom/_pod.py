@@ -10,6 +10,7 @@ import jax.random as jr
 
 from phix._errors import nearest, require
 from phix._types import Array, Float, PRNGKeyArray
+from phix.rom._data import TrainingData
 from phix.space import Grid
 
 
@@ -68,6 +69,23 @@ class LinearDecoder(eqx.Module):
         r"""$V^\top\dot u$: the latent velocity that follows a rate of change best."""
         modes = self.modes.reshape(self.modes.shape[0], -1)
         return jnp.matmul(modes, rate.reshape(-1), precision="highest")
+
+
+def pod_of(
+    data: TrainingData,
+    rank: int,
+    *,
+    method: str,
+    centre: bool = False,
+    key: PRNGKeyArray | None,
+) -> tuple[LinearDecoder, Float[Array, "trajectories frames latent"]]:
+    """The modes of training data as a decoder, and the latents of all frames; see
+    `pod_modes`."""
+    fields = data.us.reshape(-1, *data.us.shape[2:])
+    modes, _ = pod_modes(fields, rank, method=method, centre=centre, key=key)
+    mean = jnp.mean(fields, axis=0) if centre else None
+    decoder = LinearDecoder(data.grid, modes, mean)
+    return decoder, jax.vmap(jax.vmap(decoder.project))(data.us)
 
 
 def pod_modes(

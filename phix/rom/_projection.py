@@ -4,8 +4,6 @@ import abc
 from collections.abc import Callable
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 
 from phix._errors import require
 from phix._types import Array, Float, PRNGKeyArray
@@ -13,7 +11,7 @@ from phix.pde import AbstractEquation
 from phix.rom._data import TrainingData
 from phix.rom._method import AbstractMethod
 from phix.rom._model import ReducedModel
-from phix.rom._pod import LinearDecoder, pod_modes
+from phix.rom._pod import LinearDecoder, pod_of
 from phix.rom._velocity import grid_of
 
 
@@ -50,12 +48,9 @@ class AbstractProjection(AbstractMethod):
             f"the fields, of shape {data.us.shape[3:]}, do not live on the equation's "
             f"grid of {grid.shape}; give the equation the grid of the data",
         )
-        fields = data.us.reshape(-1, *data.us.shape[2:])
-        modes, _ = pod_modes(
-            fields, self.rank, method=self.pod, centre=self.centre, key=key
+        on_grid = TrainingData(data.ts, data.us, data.cond, grid, data.parameters)
+        decoder, latents = pod_of(
+            on_grid, self.rank, method=self.pod, centre=self.centre, key=key
         )
-        mean = jnp.mean(fields, axis=0) if self.centre else None
-        decoder = LinearDecoder(grid, modes, mean)
-        latents = jax.vmap(jax.vmap(decoder.project))(data.us)
         dynamics = self.dynamics(decoder, latents, data, key=key)
         return ReducedModel(decoder, dynamics, latents, data.parameters)

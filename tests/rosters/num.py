@@ -10,6 +10,8 @@ from phix.num import (
     checkpointed_scan,
     damped_lstsq,
     divergence,
+    dmd,
+    eig,
     gradient,
     laplacian,
     least_squares,
@@ -100,6 +102,17 @@ def _phi(dtype):
     return fn, tuple(jnp.asarray(part, dtype) for part in z)
 
 
+def _dmd(dtype):
+    def fn(X, Y):
+        values, vectors = eig(X[:4])
+        return dmd(X, Y, 3), values, vectors
+
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(6, 4))
+    Y = X @ rng.normal(size=(4, 4))
+    return fn, (jnp.asarray(X, dtype), jnp.asarray(Y, dtype))
+
+
 CASES = [
     Case("damped_lstsq", _lstsq, ("damped_lstsq",)),
     Case("least_squares", _least_squares, ("least_squares", "LeastSquaresSolution")),
@@ -107,5 +120,6 @@ CASES = [
     Case("at_minimum", _at_minimum, ("at_minimum",)),
     Case("checkpointed_scan", _scan, ("checkpointed_scan",)),
     Case("operators", _operators, ("gradient", "divergence", "laplacian", "norm")),
+    Case("dmd", _dmd, ("dmd", "DMD", "eig")),
     Case("phi", _phi, ("phi", "phis")),
 ]

@@ -137,6 +137,35 @@ def _projections(dtype):
     return run, (field, jnp.array([2.0, 0.5], dtype), jnp.asarray(0.8, dtype))
 
 
+def _data_driven(dtype):
+    """Fitted to data alone; five frames, as differences ask for."""
+    grid, ts = Grid(6, (0.0, 1.0)), np.linspace(0.0, 0.4, 5)
+    rng = np.random.default_rng(7)
+    inputs = lambda t, cond: jnp.stack([jnp.sin(9 * t), cond[0]])  # noqa: E731
+    methods = (
+        rom.DMD(3),
+        rom.DMD(2, inputs),
+        rom.OperatorInference(2, regularisation=(1.0,), centre=True),
+        rom.PODInterpolation(2),
+        rom.PODInterpolation(2, "gp", noise=0.1, lengths=(0.5, 1.0)),
+    )
+
+    def run(us, start, rate):
+        data = ts, us, jnp.asarray([[0.5], [1.0]], dtype)
+        made = []
+        for method in methods:
+            model = rom.fit(method, data, parameters=("rate",), grid=grid)
+            first = jnp.resize(start, model.latents.shape[-1])
+            end = rom.forecast(model, first, ts, grid, cond=rate[None], throw=False)
+            made.append(end.fields)
+        return made
+
+    # Smooth in time, lest the quadratic model blow up.
+    waves = np.cos(np.outer(ts, [1.0, 3.0, 5.0]) + np.array([[[0.0]], [[0.4]]]))
+    us = jnp.asarray((waves @ rng.normal(size=(3, 6)))[:, :, None], dtype)
+    return run, (us, jnp.array([0.4, -0.3], dtype), jnp.asarray(0.8, dtype))
+
+
 def _polynomial(dtype):
     def run(constant, linear, quadratic, start, cond):
         dynamics = rom.AffineDynamics(constant, linear, quadratic)
@@ -266,6 +295,18 @@ CASES = [
             "LSPGDynamics",
             "deim",
             "qdeim",
+        ),
+    ),
+    Case(
+        "data-driven models",
+        _data_driven,
+        (
+            "DMD",
+            "DMDDynamics",
+            "ControlledDynamics",
+            "OperatorInference",
+            "PODInterpolation",
+            "InterpolatedLatents",
         ),
     ),
     Case("quadratic dynamics", _polynomial, ("QuadraticDynamics", "AffineDynamics")),
