@@ -41,7 +41,9 @@ def predict(recipe: PhiROMRecipe, case: Case, model: rom.ReducedModel) -> dict:
     """The predictions of Φ-ROM and of every baseline, by name."""
     horizon = recipe.split.horizon
     shown = case.test.us[:, : horizon : max(horizon // _RECONSTRUCTED, 1)]
-    found = invert_frames(model, case, shown)
+    found = rom.invert_frames(
+        model, shown, case.equation.space, accept=acceptance(model, case)
+    )
     flagship = predict_rom(recipe, case, model, found.latent[:, 0], found.error)
     predictions = {"Φ-ROM": flagship}
     for rank in recipe.pod_ranks:
@@ -64,29 +66,9 @@ def predict(recipe: PhiROMRecipe, case: Case, model: rom.ReducedModel) -> dict:
     return predictions
 
 
-def invert_frames(model: rom.ReducedModel, case: Case, us: jax.Array) -> rom.Inversion:
-    """Inverts frames "trajectories frames channels *space" in one jitted call."""
-    points = case.equation.space.points.astype(us.dtype)
-    flat = us.reshape(*us.shape[:3], -1)
-    accept = acceptance(model, case)
-
-    @eqx.filter_jit
-    def run(model, flat):
-        one = lambda u: rom.invert(  # noqa: E731
-            model, points, u, accept=accept
-        )
-        return jax.vmap(jax.vmap(one))(flat)
-
-    return run(model, flat)
-
-
 def acceptance(model: rom.ReducedModel, case: Case) -> float:
-    """The error below which an inversion needs no restart: twice the median error of
-    the training snapshots, the model's own measure of a good fit."""
-    every = -(-case.train.us.shape[1] // model.latents.shape[1])
-    us = case.train.us[:, ::every]
-    errors = jax.vmap(relative_l2)(_decode(model, model.latents, case), us)
-    return 2 * float(jnp.median(errors))
+    """See `rom.acceptance`."""
+    return rom.acceptance(model, case.train.us, case.equation.space)
 
 
 def predict_rom(

@@ -41,7 +41,12 @@ from phix.rom._interpolation import (
     InterpolatedLatents as InterpolatedLatents,
     PODInterpolation as PODInterpolation,
 )
-from phix.rom._invert import Inversion as Inversion, invert as invert
+from phix.rom._invert import (
+    Inversion as Inversion,
+    acceptance as acceptance,
+    invert as invert,
+    invert_frames as invert_frames,
+)
 from phix.rom._lspg import LSPG as LSPG, LSPGDynamics as LSPGDynamics
 from phix.rom._method import AbstractMethod as AbstractMethod, fit as fit
 from phix.rom._model import (
@@ -103,6 +108,7 @@ __all__ = [
     "Snapshot",
     "Training",
     "TrainingData",
+    "acceptance",
     "decode_frames",
     "decoder_jacobian",
     "deim",
@@ -112,6 +118,7 @@ __all__ = [
     "forecast",
     "freeze",
     "invert",
+    "invert_frames",
     "latent_velocity",
     "phi_loss",
     "pinn_loss",

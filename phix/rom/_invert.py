@@ -1,16 +1,20 @@
 """From an observed field to the latent that decodes to it."""
 
 from collections.abc import Callable
+from functools import partial
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from phix._errors import require
+from phix._errors import Result, require
 from phix._types import Array, Float, Int, PyTree
+from phix.metrics import relative_l2
 from phix.num import at_minimum, least_squares, norm
 from phix.rom._model import ReducedModel
-from phix.rom._velocity import decoder_jacobian
+from phix.rom._pod import LinearDecoder
+from phix.rom._velocity import decode_on, decoder_jacobian
+from phix.space import Grid
 
 
 class Inversion(eqx.Module):
@@ -90,6 +94,72 @@ def invert(
     latent = at_minimum(cost, found.latent)
     error = norm(_residual(model, points, values, latent))
     return Inversion(latent, error, found.result, found.restarts, found.work)
+
+
+def acceptance(
+    model: ReducedModel,
+    us: Float[Array, "trajectories frames channels ..."],
+    grid: Grid,
+) -> float:
+    """The error below which an inversion needs no restart: twice the median error of
+    the training frames, the model's own measure of a good fit.
+
+    **Arguments:**
+
+    - `model`: with the latents of the training frames.
+    - `us`: the training fields, or more of them than latents, of which then every
+      so many-th is taken.
+    - `grid`: where they live.
+    """
+    every = -(-us.shape[1] // model.latents.shape[1])
+    seen = us[:, ::every]
+
+    @eqx.filter_jit
+    def errors(model, seen):
+        fields = jax.vmap(jax.vmap(lambda a: decode_on(model.decoder, grid, a)))(
+            model.latents
+        )
+        return jax.vmap(relative_l2)(fields, seen)
+
+    return 2 * float(jnp.median(errors(model, seen)))
+
+
+def invert_frames(
+    model: ReducedModel,
+    us: Float[Array, "trajectories frames channels ..."],
+    grid: Grid,
+    *,
+    accept: float,
+) -> Inversion:
+    """Inverts whole fields on a grid, all of them in one jitted call.
+
+    **Arguments:**
+
+    - `model`, `accept`: see `invert`; `acceptance` gives a good value.
+    - `us`: the fields.
+    - `grid`: where they live.
+
+    **Returns:** an `Inversion` whose arrays begin with "trajectories frames". Modes of
+    that very grid are projected on: no search, no work.
+    """
+
+    @eqx.filter_jit
+    def run(model, us):
+        if isinstance(model.decoder, LinearDecoder) and model.decoder.grid == grid:
+            return jax.vmap(jax.vmap(lambda u: _projected(model.decoder, u)))(us)
+        points = grid.points.astype(us.dtype)
+        flat = us.reshape(*us.shape[:3], -1)
+        one = partial(invert, model, points, accept=accept)
+        return jax.vmap(jax.vmap(one))(flat)
+
+    return run(model, us)
+
+
+def _projected(decoder: LinearDecoder, u: Array) -> Inversion:
+    """The nearest field of orthonormal modes."""
+    latent, none = decoder.project(u), jnp.zeros((), jnp.int32)
+    error = norm(decoder.field(latent) - u) / norm(u)
+    return Inversion(latent, error, none + Result.successful, none, none)
 
 
 def _residual(

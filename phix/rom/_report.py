@@ -11,7 +11,7 @@ from phix.data import Trajectory
 from phix.metrics import relative_l2
 from phix.rom._data import TrainingData, training_data
 from phix.rom._forecast import decode_frames, forecast
-from phix.rom._invert import invert
+from phix.rom._invert import acceptance, invert_frames
 from phix.rom._model import ReducedModel
 from phix.rom._pod import LinearDecoder, pod_modes
 from phix.rom._velocity import decode_on, decoder_jacobian
@@ -120,7 +120,8 @@ def error_report(
     frames = np.unique(np.linspace(0, count - 2, min(_FRAMES, count - 1)).astype(int))
     # The first frame too, from which the rollout starts.
     shown = test.us[:, frames]
-    latents = invert_frames(model, shown, test.grid, train)
+    accept = acceptance(model, train.us, train.grid)
+    latents = invert_frames(model, shown, test.grid, accept=accept).latent
     return ErrorReport(
         jnp.asarray(ts),
         frames,
@@ -131,34 +132,6 @@ def error_report(
         _conditions(model, latents, test.grid),
         train.us.shape[1] if horizon is None else horizon,
     )
-
-
-def invert_frames(
-    model: ReducedModel,
-    us: Float[Array, "trajectories frames channels ..."],
-    grid: Grid,
-    train: TrainingData,
-) -> Float[Array, "trajectories frames latent"]:
-    """The latents of frames on the grid, in one jitted call.
-
-    A linear decoder projects. Another is inverted, starting anew where the fit is worse
-    than twice the median error of the training snapshots.
-    """
-    if isinstance(model.decoder, LinearDecoder):
-        return jax.vmap(jax.vmap(model.decoder.project))(us)
-    points = grid.points.astype(us.dtype)
-    every = -(-train.us.shape[1] // model.latents.shape[1])
-    known = _errors(_decode(model, model.latents, grid), train.us[:, ::every])
-    accept = 2 * float(jnp.median(known))
-
-    @eqx.filter_jit
-    def run(model, flat):
-        def one(u):
-            return invert(model, points, u, accept=accept).latent
-
-        return jax.vmap(jax.vmap(one))(flat)
-
-    return run(model, us.reshape(*us.shape[:3], -1))
 
 
 @eqx.filter_jit

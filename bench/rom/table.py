@@ -1,0 +1,217 @@
+"""Reduced models side by side: errors, training time and a figure for each equation.
+
+    python -m bench.rom.table [diffusion burgers ...] [--seeds 3] [--share 1]
+
+Neural methods have the same networks and as many decoded points in training; each picks
+its learning rate from the same three by the reconstruction and rollout of the training
+trajectories, with seed 0 and a quarter of the budget; then all seeds train under one
+`vmap`. Writes `bench/rom/results.md`, `results.json` and a figure for each equation.
+"""
+
+import argparse
+import dataclasses
+import json
+import platform
+import time
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+from bench.rom.problems import PROBLEMS, Problem
+from phix import plot, rom
+from phix.metrics import relative_l2
+
+
+HERE = Path(__file__).parent
+RATES = (2e-3, 5e-3, 1e-2)
+NEURAL = ("Φ-ROM", "PINN-ROM", "DINo", "CROM")
+
+
+def neural(problem: Problem, name: str, rate: float, share: float = 1.0):
+    """A neural method with its part of the budget of decoded points."""
+    frames = problem.train.us.shape[1]
+    steps = max(1, int(share * problem.steps))
+    if name in ("Φ-ROM", "PINN-ROM"):
+        return rom.PhiROM(
+            problem.equation,
+            problem.networks,
+            rom.Training(steps, problem.batch, rate, progress=False),
+            teacher="solver" if name == "Φ-ROM" else "pointwise",
+            warmup=problem.warmup,
+            fraction=problem.fraction,
+        )
+    if name == "CROM":
+        # Its two updates decode a batch twice.
+        training = rom.Training(steps // 2, problem.batch, rate, progress=False)
+        return rom.CROM(problem.equation, problem.networks, training, problem.dt)
+    batch = max(1, problem.batch // frames)
+    steps = int(steps * problem.batch / (2 * batch * frames))
+    training = rom.Training(steps, batch, rate, progress=False)
+    return rom.DINo(problem.networks, training)
+
+
+def linear(problem: Problem) -> dict:
+    """Methods without networks."""
+    made = {f"POD-Galerkin {r}": rom.PODGalerkin(problem.equation, r)
+            for r in problem.ranks}  # fmt: skip
+    rank = problem.networks.latent_size
+    made[f"operator inference {rank}"] = rom.OperatorInference(rank)
+    if not problem.train.parameters:
+        made[f"DMD {rank}"] = rom.DMD(rank)
+    return made
+
+
+def rollout(model: rom.ReducedModel, data: rom.TrainingData, train: rom.TrainingData):
+    """Errors "trajectories time" of the forecast from the first frame, and of the
+    reconstruction of eight frames."""
+    horizon = train.us.shape[1] * max(1, data.us.shape[1] // (2 * train.us.shape[1]))
+    every = max(1, horizon // 8)
+    accept = rom.acceptance(model, train.us, train.grid)
+    found = rom.invert_frames(
+        model, data.us[:, :horizon:every], data.grid, accept=accept
+    )
+    ts = np.asarray(data.ts[0])
+
+    @eqx.filter_jit
+    def run(model, starts, cond):
+        def one(start, cond):
+            cond = cond if model.parameters else None
+            return rom.forecast(
+                model, start, ts, data.grid, cond=cond, throw=False
+            ).fields
+
+        return jax.vmap(one)(starts, cond)
+
+    fields = run(model, found.latent[:, 0], data.cond)
+    errors = jax.vmap(relative_l2)(fields, data.us)
+    # What has blown up is as wrong as can be, but has a mean.
+    return np.nan_to_num(np.asarray(errors), nan=1e3, posinf=1e3), np.mean(found.error)
+
+
+def chosen_rate(problem: Problem, name: str) -> float:
+    """The rate of least rollout error on the training trajectories."""
+    data, scores = problem.train, []
+    for rate in RATES:
+        model = rom.fit(neural(problem, name, rate, 0.25), data, key=jr.key(0))
+        scores.append(float(np.mean(rollout(model, data, data)[0])))
+    return RATES[int(np.argmin(scores))]
+
+
+def record(problem: Problem, models: list, seconds: float, **more) -> dict:
+    """What is kept of one method."""
+    rows = [rollout(model, problem.test, problem.train) for model in models]
+    errors = np.stack([np.mean(error, axis=0) for error, _ in rows])
+    split = problem.horizon
+    return {
+        "reconstruction": [float(r) for _, r in rows],
+        "within": np.mean(errors[:, :split], axis=1).tolist(),
+        "beyond": np.mean(errors[:, split:], axis=1).tolist(),
+        "seconds": seconds,
+        "curve": np.mean(errors, axis=0).tolist(),
+        **more,
+    }
+
+
+def baselines(problem: Problem) -> dict:
+    """The last frame of the horizon, frozen, and in one dimension slid."""
+    grid, split = problem.test.grid, problem.horizon
+    ts = np.asarray(problem.test.ts[0])
+
+    def curve(make):
+        rows = []
+        for us in problem.test.us:
+            model = make(us)
+            start = jnp.zeros(grid.ndim, us.dtype)
+            made = rom.forecast(model, start, ts[split - 1 :], grid).fields[1:]
+            rows.append(np.asarray(relative_l2(made, us[split:])))
+        errors = np.mean(rows, axis=0)
+        blank = [float("nan")] * split
+        mean = float(np.mean(errors))
+        return {
+            "reconstruction": [], "within": [], "beyond": [mean],
+            "seconds": 0.0, "curve": blank + errors.tolist(),
+        }  # fmt: skip
+
+    made = {"last frame": curve(lambda us: rom.freeze(grid, us[split - 1]))}
+    if grid.ndim == 1:
+        part = slice(split - 30, split)
+        made["last frame, slid"] = curve(lambda us: rom.slide(grid, ts[part], us[part]))
+    return made
+
+
+def compare(problem: Problem, seeds: int) -> dict:
+    """Every method on one problem."""
+    results = {}
+    for name in NEURAL:
+        rate = chosen_rate(problem, name)
+        start = time.perf_counter()
+        models = rom.fit_ensemble(
+            neural(problem, name, rate), problem.train, keys=jr.split(jr.key(0), seeds)
+        )
+        seconds = time.perf_counter() - start
+        results[name] = record(problem, models, seconds, rate=rate)
+        print(name, {k: v for k, v in results[name].items() if k != "curve"})
+    for name, method in linear(problem).items():
+        start = time.perf_counter()
+        model = rom.fit(method, problem.train)
+        results[name] = record(problem, [model], time.perf_counter() - start)
+    return results | baselines(problem)
+
+
+def markdown(results: dict, seeds: int) -> str:
+    """The tables."""
+    lines = [
+        f"Measured on {time.strftime('%Y-%m-%d')}, {platform.machine()}, "
+        f"jax {jax.__version__}, float32, {seeds} seeds; in brackets the worst of them."
+        " Training seconds are those of all seeds under one vmap.",
+    ]
+    for equation, methods in results.items():
+        lines += ["", f"### {equation}", "",
+                  "| method | reconstruction | within | beyond | rate | training s |",
+                  "|---|---|---|---|---|---|"]  # fmt: skip
+        for name, row in methods.items():
+            cells = [_cell(row[k]) for k in ("reconstruction", "within", "beyond")]
+            rate = f"{row['rate']:g}" if "rate" in row else "–"
+            lines.append(
+                f"| {name} | {' | '.join(cells)} | {rate} | {row['seconds']:.0f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _cell(values: list) -> str:
+    if not values:
+        return "–"
+    text = f"{np.mean(values):.4f}"
+    return text if len(values) == 1 else f"{text} ({np.max(values):.4f})"
+
+
+def main() -> None:
+    """Runs the problems asked for and writes the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("problems", nargs="*", default=list(PROBLEMS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--share", type=float, default=1.0, help="of the steps")
+    choices = parser.parse_args()
+    file = HERE / "results.json"
+    results = json.loads(file.read_text()) if file.exists() else {}
+    for name in choices.problems:
+        problem = PROBLEMS[name]()
+        problem = dataclasses.replace(problem, steps=int(choices.share * problem.steps))
+        results[name] = compare(problem, choices.seeds)
+        curves = {k: np.asarray(v["curve"]) for k, v in results[name].items()}
+        ts = np.asarray(problem.test.ts[0])
+        figure = plot.error_over_time(
+            ts, curves, horizon=ts[problem.horizon - 1], title=name
+        )
+        plot.save_figure(figure, HERE / f"{name}.png")
+        file.write_text(json.dumps(results))
+        (HERE / "results.md").write_text(markdown(results, choices.seeds))
+    print(markdown(results, choices.seeds))
+
+
+if __name__ == "__main__":
+    main()
