@@ -88,3 +88,13 @@ def test_the_first_page_of_the_docs_runs(tmp_path):
     code = "\n".join(_blocks("docs/index.md"))
     out = _run(f"{code}\nprint(many.us.shape, float(slope))", tmp_path)
     assert "(21, 1, 128)" in out and "(3, 21, 1, 128)" in out
+
+
+def test_a_new_equation_is_reduced_in_30_lines(tmp_path):
+    (script,) = _blocks("docs/roms.md")
+    assert _formatted(script) == script
+    assert _written_lines(script) <= 30
+    short, replaced = re.subn(r"\bsteps = \d+", "steps = 4", script)
+    assert replaced == 1
+    out = _run(short, tmp_path)
+    assert "floor" in out and "rollout" in out
