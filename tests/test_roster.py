@@ -283,6 +283,8 @@ def test_every_covered_name_exists():
 
 
 @only_with_x64
+# Slow: it compiles every line once more; float32 with x64 on is in the default suite.
+@pytest.mark.slow
 def test_float32_in_a_process_without_x64():
     arguments = ["-m", "pytest", "-q", "-n", "0", "-k", "public_objects", __file__]
     done = subprocess.run(

@@ -5,7 +5,7 @@ from phix.num._ad import (
     gradient as gradient,
     laplacian as laplacian,
 )
-from phix.num._dmd import DMD as DMD, dmd as dmd, eig as eig
+from phix.num._dmd import DMDSolution as DMDSolution, dmd as dmd, eig as eig
 from phix.num._implicit import at_minimum as at_minimum
 from phix.num._least_squares import (
     LeastSquaresSolution as LeastSquaresSolution,
@@ -22,7 +22,7 @@ from phix.num._scan import checkpointed_scan as checkpointed_scan
 
 
 __all__ = [
-    "DMD",
+    "DMDSolution",
     "LeastSquaresSolution",
     "MinimiseSolution",
     "at_minimum",

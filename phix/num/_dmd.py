@@ -9,7 +9,7 @@ from phix._errors import require
 from phix._types import Array, Float, Inexact
 
 
-class DMD(eqx.Module):
+class DMDSolution(eqx.Module):
     """What `phix.num.dmd` found.
 
     **Fields:**
@@ -51,14 +51,14 @@ def eig(
         matrix, compute_left_eigenvectors=False, enable_eigvec_derivs=True
     )
     order = jnp.lexsort((-values.imag, -values.real))
-    return values[order], normalised(vectors[:, order])
+    return values[order], _normalised(vectors[:, order])
 
 
 def dmd(
     X: Float[Array, "unknowns snapshots"],
     Y: Float[Array, "unknowns snapshots"],
     rank: int,
-) -> DMD:
+) -> DMDSolution:
     r"""Exact dynamic mode decomposition of pairs of snapshots.
 
     With the truncated singular value decomposition $X \approx U\Sigma Z^\top$,
@@ -76,7 +76,7 @@ def dmd(
       need not follow each other.
     - `rank`: number of modes.
 
-    **Returns:** a `DMD`. Modes of eigenvalues of zero, to round-off, are
+    **Returns:** a `DMDSolution`. Modes of eigenvalues of zero, to round-off, are
     $UW$. The cost is that of the decomposition of X.
 
     Differentiable where the singular values of X differ, and the eigenvalues.
@@ -108,13 +108,13 @@ def dmd(
     size = jnp.abs(eigenvalues)
     gone = size <= 10 * rank * jnp.finfo(size.dtype).eps * jnp.max(size)
     exact = _dot(moved, W) / jnp.where(gone, 1, eigenvalues)
-    modes = normalised(jnp.where(gone, _dot(U, W), exact))
+    modes = _normalised(jnp.where(gone, _dot(U, W), exact))
     Q, R = jnp.linalg.qr(modes)
     amplitudes = jsl.solve_triangular(R, _dot(Q.conj().T, X[:, 0]))
-    return DMD(eigenvalues, modes, amplitudes)
+    return DMDSolution(eigenvalues, modes, amplitudes)
 
 
-def normalised(vectors: Inexact[Array, "n r"]) -> Inexact[Array, "n r"]:
+def _normalised(vectors: Inexact[Array, "n r"]) -> Inexact[Array, "n r"]:
     """The columns at unit length, their largest entry real and positive."""
     top = jnp.argmax(jnp.abs(vectors), axis=0)
     turned = vectors / vectors[top, jnp.arange(vectors.shape[1])]

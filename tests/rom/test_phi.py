@@ -131,7 +131,7 @@ def gradient_of(term, model, sample, loss, step):
     def value(model):
         return loss(model, sample, step=step, key=jr.key(3))[1][term]
 
-    return eqx.filter_grad(value)(model)
+    return eqx.filter_jit(eqx.filter_grad(value))(model)
 
 
 def test_before_the_warmup_ends_the_dynamics_reach_psi_alone(model, equation, sample):

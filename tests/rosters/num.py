@@ -120,6 +120,6 @@ CASES = [
     Case("at_minimum", _at_minimum, ("at_minimum",)),
     Case("checkpointed_scan", _scan, ("checkpointed_scan",)),
     Case("operators", _operators, ("gradient", "divergence", "laplacian", "norm")),
-    Case("dmd", _dmd, ("dmd", "DMD", "eig")),
+    Case("dmd", _dmd, ("dmd", "DMDSolution", "eig")),
     Case("phi", _phi, ("phi", "phis")),
 ]
