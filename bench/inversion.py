@@ -23,7 +23,6 @@ from phix import rom
 from phix.data import RunDirectory
 from phix.recipes import load_config, to_dict
 from phix.recipes._rom_data import make_case
-from phix.recipes._rom_metrics import acceptance
 from phix.recipes._rom_run import restore
 
 
@@ -46,7 +45,7 @@ def main() -> None:
     us = case.test.us[:, : recipe.split.horizon : stride]
     fields = us.reshape(-1, us.shape[2], us[0, 0, 0].size)
     points = case.equation.space.points.astype(us.dtype)
-    accept = acceptance(model, case)
+    accept = rom.acceptance(model, case.train.us, case.equation.space)
 
     @eqx.filter_jit
     def marquardt(model, fields):

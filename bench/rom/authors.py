@@ -10,6 +10,7 @@ same data, the same solver; evaluations for neither.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,13 @@ class Side:
 
     def __init__(self, command: list[str], cwd: Path | None = None):
         self.process = subprocess.Popen(
-            command, cwd=cwd, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            command,
+            cwd=cwd,
+            # Their packages are found in their clone, ours from here.
+            env={**os.environ, "PYTHONPATH": str((cwd or Path()).resolve())},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         self.started = self.read()
 

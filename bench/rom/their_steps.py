@@ -12,14 +12,13 @@ import runpy
 import sys
 import time
 
+import equinox as eqx
+import jax
+from PHIROM.training import callbacks
 
-PROTOCOL = sys.stdout
-sys.stdout = sys.stderr
-sys.path.insert(0, ".")
 
-import equinox as eqx  # noqa: E402
-import jax  # noqa: E402
-from PHIROM.training import callbacks  # noqa: E402
+# What they print goes elsewhere.
+PROTOCOL, sys.stdout = sys.stdout, sys.stderr
 
 
 def answer(record: dict) -> None:

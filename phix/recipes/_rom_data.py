@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from phix import nn, rom
+from phix import rom
 from phix.data import Trajectory
 from phix.integrate import solve
 from phix.pde import Burgers
@@ -66,38 +66,29 @@ def make_case(recipe: PhiROMRecipe) -> Case:
 
 def training_snapshots(recipe: PhiROMRecipe, case: Case) -> rom.Snapshot:
     """Every so many-th training frame of all trajectories, as samples."""
-    every = recipe.split.every
-    thinned = eqx.tree_at(
-        lambda t: (t.ts, t.us),
-        case.train,
-        (case.train.ts[:, ::every], _every(recipe, case)),
-    )
-    return rom.snapshots(thinned, (recipe.equation.parameter,))
+    return rom.snapshots(_thinned(recipe, case), (recipe.equation.parameter,))
 
 
 def build_model(recipe: PhiROMRecipe, case: Case) -> rom.ReducedModel:
     """The networks with their normalisers, at their initial weights."""
-    grid, name = case.equation.space, recipe.equation.parameter
-    fields = _every(recipe, case)
-    decoder_key, dynamics_key = jr.split(jr.key(recipe.seed))
-    values = case.train.params[name][:, None].astype(fields.dtype)
-    decoder = nn.SineDecoder(
-        nn.MinMax.of(grid.points.astype(fields.dtype)),
-        nn.Standardiser.of(fields, axis=2),
-        latent_size=recipe.decoder.latent_size,
-        width=recipe.decoder.width,
-        depth=recipe.decoder.depth,
-        key=decoder_key,
-    )
-    dynamics = nn.SwishDynamics(
+    name = recipe.equation.parameter
+    networks = rom.Networks(
         recipe.decoder.latent_size,
-        nn.Standardiser.of(values, axis=1),
-        width=recipe.dynamics.width,
-        depth=recipe.dynamics.depth,
-        key=dynamics_key,
+        "sine",
+        recipe.decoder.width,
+        recipe.decoder.depth,
+        recipe.dynamics.width,
+        recipe.dynamics.depth,
     )
-    return rom.ReducedModel.auto_decoder(decoder, dynamics, fields.shape[:2], (name,))
+    data = rom.training_data(_thinned(recipe, case), parameters=(name,))
+    return networks.build(data, key=jr.key(recipe.seed))
 
 
-def _every(recipe: PhiROMRecipe, case: Case) -> jax.Array:
-    return case.train.us[:, :: recipe.split.every]
+def _thinned(recipe: PhiROMRecipe, case: Case) -> Trajectory:
+    """Every so many-th training frame of all trajectories."""
+    every = recipe.split.every
+    return eqx.tree_at(
+        lambda t: (t.ts, t.us),
+        case.train,
+        (case.train.ts[:, ::every], case.train.us[:, ::every]),
+    )

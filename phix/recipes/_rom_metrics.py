@@ -41,9 +41,9 @@ def predict(recipe: PhiROMRecipe, case: Case, model: rom.ReducedModel) -> dict:
     """The predictions of Φ-ROM and of every baseline, by name."""
     horizon = recipe.split.horizon
     shown = case.test.us[:, : horizon : max(horizon // _RECONSTRUCTED, 1)]
-    found = rom.invert_frames(
-        model, shown, case.equation.space, accept=acceptance(model, case)
-    )
+    grid = case.equation.space
+    accept = rom.acceptance(model, case.train.us, grid)
+    found = rom.invert_frames(model, shown, grid, accept=accept)
     flagship = predict_rom(recipe, case, model, found.latent[:, 0], found.error)
     predictions = {"Φ-ROM": flagship}
     for rank in recipe.pod_ranks:
@@ -64,11 +64,6 @@ def predict(recipe: PhiROMRecipe, case: Case, model: rom.ReducedModel) -> dict:
     predictions["last frame, frozen"] = continue_last(recipe, case, slid=False)
     predictions["last frame, slid"] = continue_last(recipe, case, slid=True)
     return predictions
-
-
-def acceptance(model: rom.ReducedModel, case: Case) -> float:
-    """See `rom.acceptance`."""
-    return rom.acceptance(model, case.train.us, case.equation.space)
 
 
 def predict_rom(
@@ -164,7 +159,7 @@ def costs(
     points, flat = grid.points.astype(field.dtype), field.reshape(field.shape[0], -1)
     cond = case.test.params[recipe.equation.parameter][0][None].astype(field.dtype)
     sensors = random_sensors(grid, recipe.num_sensors, key=jr.key(recipe.seed))
-    accept = acceptance(model, case)
+    accept = rom.acceptance(model, case.train.us, grid)
 
     def inverting(u):
         return rom.invert(model, points, u, accept=accept)

@@ -161,14 +161,14 @@ class Training:
 
     def optimiser(self):
         """The Optax transformation."""
-        import optax
+        from phix import rom
 
-        adamw = optax.adamw(
-            self.learning_rate.build(self.steps), weight_decay=self.weight_decay
-        )
-        if self.clip == 0:
-            return adamw
-        return optax.chain(optax.clip_by_global_norm(self.clip), adamw)
+        return rom.Training(
+            self.steps,
+            learning_rate=self.learning_rate.build(self.steps),
+            weight_decay=self.weight_decay,
+            clip=self.clip,
+        ).optimiser()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -57,7 +57,6 @@ from phix.rom._networks import Networks as Networks, Training as Training
 from phix.rom._opinf import OperatorInference as OperatorInference
 from phix.rom._phi import (
     phi_loss as phi_loss,
-    pinn_loss as pinn_loss,
     stratified_subset as stratified_subset,
 )
 from phix.rom._phi_rom import PhiROM as PhiROM
@@ -121,7 +120,6 @@ __all__ = [
     "invert_frames",
     "latent_velocity",
     "phi_loss",
-    "pinn_loss",
     "pod_modes",
     "qdeim",
     "sequences",

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import jax.random as jr
 
 from phix import nn
-from phix._errors import require
 from phix._types import Array, IntScalar, PRNGKeyArray, PyTree
 from phix.data import Trajectory
 from phix.rom._data import Snapshot, TrainingData, training_data
@@ -52,8 +51,9 @@ class AbstractAutoDecoder(AbstractMethod):
 
     def fit(self, data: TrainingData, *, key: PRNGKeyArray | None) -> ReducedModel:
         """The trained model of the data."""
-        require(key is not None, "weights are drawn at random: give fit a key")
-        build_key, run_key = jr.split(jnp.asarray(key))
+        if key is None:
+            raise ValueError("weights are drawn at random: give fit a key")
+        build_key, run_key = jr.split(key)
         model = self.networks.build(data, key=build_key)
         return self.finish(self._train(model, self.update(data), data, run_key), data)
 

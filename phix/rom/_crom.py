@@ -19,7 +19,7 @@ from phix.rom._data import Snapshot, TrainingData, snapshots
 from phix.rom._march import march, require_step
 from phix.rom._model import AbstractLatentMap, ReducedModel
 from phix.rom._networks import Networks, Training
-from phix.rom._velocity import decoder_jacobian, with_parameters
+from phix.rom._velocity import decoder_jacobian, point_field, with_parameters
 from phix.train import AlternatingUpdate, alternating_update
 
 
@@ -40,7 +40,8 @@ class CROMDynamics(AbstractLatentMap):
     - `parameters`: names of the parameters that `cond` holds.
     - `rtol`, `max_iterations`: of `num.least_squares`, for each step.
 
-    A step that is not found makes this latent and all after it NaN.
+    A step that has not converged after `max_iterations` is taken as it is, as
+    published; one that is not finite makes this latent and all after it NaN.
 
     **Raises:** `ValueError` for a dt that is not positive, and as `march` does.
 
@@ -79,14 +80,9 @@ class CROMDynamics(AbstractLatentMap):
     ) -> Array:
         """The latent of the field one Euler step after that of `latent` at time t."""
 
-        def at(point: Array) -> Array:
-            return equation.pointwise(
-                t, point, lambda x: self.decoder(x[None], latent)[:, 0], None
-            )
-
-        moved = self.decoder(self.points, latent) + h * jax.vmap(at, out_axes=1)(
-            self.points
-        )
+        u = point_field(self.decoder, latent)
+        rate = jax.vmap(lambda x: equation.pointwise(t, x, u, None), out_axes=1)
+        moved = self.decoder(self.points, latent) + h * rate(self.points)
 
         def residual(new: Array, _: None) -> Array:
             return (self.decoder(self.points, new) - moved).reshape(-1)

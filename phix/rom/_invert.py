@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from phix._errors import Result, require
-from phix._types import Array, Float, Int, PyTree
+from phix._types import Array, Float, Int, PyTree, RealScalar
 from phix.metrics import relative_l2
 from phix.num import at_minimum, least_squares, norm
 from phix.rom._model import ReducedModel
@@ -40,7 +40,7 @@ def invert(
     points: Float[Array, "points dim"],
     values: Float[Array, "channels ..."],
     *,
-    accept: float = 0.05,
+    accept: RealScalar = 0.05,
     max_restarts: int = 8,
     max_iterations: int = 50,
 ) -> Inversion:
@@ -76,9 +76,8 @@ def invert(
     size = norm(seen)
 
     def jacobian(latent, _):
-        return decoder_jacobian(fixed.decoder, points, latent).reshape(
-            -1, latent.shape[0]
-        ) / size  # fmt: skip
+        whole = decoder_jacobian(fixed.decoder, points, latent)
+        return whole.reshape(-1, latent.shape[0]) / size
 
     found = _search(
         lambda a: _residual(fixed, points, seen, a),
@@ -112,16 +111,13 @@ def acceptance(
     - `grid`: where they live.
     """
     every = -(-us.shape[1] // model.latents.shape[1])
-    seen = us[:, ::every]
+    return 2 * float(_median_error(model, us[:, ::every], grid))
 
-    @eqx.filter_jit
-    def errors(model, seen):
-        fields = jax.vmap(jax.vmap(lambda a: decode_on(model.decoder, grid, a)))(
-            model.latents
-        )
-        return jax.vmap(relative_l2)(fields, seen)
 
-    return 2 * float(jnp.median(errors(model, seen)))
+@eqx.filter_jit
+def _median_error(model: ReducedModel, seen: Array, grid: Grid) -> Array:
+    decode = jax.vmap(lambda a: decode_on(model.decoder, grid, a))
+    return jnp.median(jax.vmap(relative_l2)(jax.vmap(decode)(model.latents), seen))
 
 
 def invert_frames(
@@ -142,17 +138,17 @@ def invert_frames(
     **Returns:** an `Inversion` whose arrays begin with "trajectories frames". Modes of
     that very grid are projected on: no search, no work.
     """
+    # As an array: another value is no other program.
+    return _invert_all(model, us, grid, jnp.asarray(accept, us.dtype))
 
-    @eqx.filter_jit
-    def run(model, us):
-        if isinstance(model.decoder, LinearDecoder) and model.decoder.grid == grid:
-            return jax.vmap(jax.vmap(lambda u: _projected(model.decoder, u)))(us)
-        points = grid.points.astype(us.dtype)
-        flat = us.reshape(*us.shape[:3], -1)
-        one = partial(invert, model, points, accept=accept)
-        return jax.vmap(jax.vmap(one))(flat)
 
-    return run(model, us)
+@eqx.filter_jit
+def _invert_all(model: ReducedModel, us: Array, grid: Grid, accept: Array) -> Inversion:
+    if isinstance(model.decoder, LinearDecoder) and model.decoder.grid == grid:
+        return jax.vmap(jax.vmap(partial(_projected, model.decoder)))(us)
+    points = grid.points.astype(us.dtype)
+    one = partial(invert, model, points, accept=accept)
+    return jax.vmap(jax.vmap(one))(us.reshape(*us.shape[:3], -1))
 
 
 def _projected(decoder: LinearDecoder, u: Array) -> Inversion:
@@ -172,7 +168,7 @@ def _search(
     residual: Callable,
     jacobian: Callable,
     starts: Array,
-    accept: float,
+    accept: RealScalar,
     max_iterations: int,
 ) -> Inversion:
     """Runs from one start after the other until a fit is accepted; keeps the best."""

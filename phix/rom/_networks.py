@@ -74,9 +74,10 @@ class Networks(eqx.Module):
 
 
 def _standardiser(data: Array, *, axis: int) -> nn.Standardiser:
-    found = jnp.moveaxis(data, axis, 0).reshape(data.shape[axis], -1)
-    std = jnp.std(found, axis=1)
-    return nn.Standardiser(jnp.mean(found, axis=1), jnp.where(std > 0, std, 1))
+    """As `Standardiser.of`, but what does not vary is divided by one."""
+    others = tuple(i for i in range(data.ndim) if i != axis)
+    std = jnp.std(data, axis=others)
+    return nn.Standardiser(jnp.mean(data, axis=others), jnp.where(std > 0, std, 1))
 
 
 class Training(eqx.Module):

@@ -143,7 +143,9 @@ def differences(
     away = (ts[rows] - ts[:, None]) / scale[:, None]
     powers = away[:, None, :] ** np.arange(_STENCIL)[:, None]
     slope = jnp.zeros(_STENCIL, ts.dtype).at[1].set(1.0)
-    weights = jnp.linalg.solve(powers, jnp.broadcast_to(slope[:, None], (count, 5, 1)))
+    weights = jnp.linalg.solve(
+        powers, jnp.broadcast_to(slope[:, None], (count, _STENCIL, 1))
+    )
     weights = weights[..., 0] / scale[:, None]
     return jnp.einsum("ts,tsl->tl", weights, values[rows], precision="highest")
 

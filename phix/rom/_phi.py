@@ -9,8 +9,16 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from phix._errors import require
-from phix._types import Array, Float, Int, IntScalar, PRNGKeyArray, PyTree
+from phix._errors import nearest, require
+from phix._types import (
+    Array,
+    Float,
+    Int,
+    IntScalar,
+    PRNGKeyArray,
+    PyTree,
+    RealScalar,
+)
 from phix.num import norm
 from phix.pde import AbstractEquation
 from phix.rom._data import Snapshot
@@ -20,21 +28,55 @@ from phix.rom._velocity import (
     grid_of,
     grid_points,
     latent_velocity,
+    point_field,
     with_parameters,
 )
+
+
+def _solver_rate(
+    equation: AbstractEquation,
+    time: RealScalar,
+    decoder: Callable,
+    latent: Array,
+    field: Array,
+    chosen: Array,
+) -> Float[Array, "channels chosen"]:
+    """du/dt at the chosen points, by the solver on the whole grid."""
+    del decoder, latent
+    return equation.rhs(time, field, None).reshape(field.shape[0], -1)[:, chosen]
+
+
+def _pointwise_rate(
+    equation: AbstractEquation,
+    time: RealScalar,
+    decoder: Callable,
+    latent: Array,
+    field: Array,
+    chosen: Array,
+) -> Float[Array, "channels chosen"]:
+    """du/dt at the chosen points, by the equation of the decoded function."""
+    del field
+    u = point_field(decoder, latent)
+    return jax.vmap(lambda x: equation.pointwise(time, x, u, None), out_axes=1)(
+        grid_points(equation, latent)[chosen]
+    )
+
+
+_RATES = {"solver": _solver_rate, "pointwise": _pointwise_rate}
 
 
 def phi_loss(
     equation: AbstractEquation,
     parameters: tuple[str, ...] = (),
     *,
+    teacher: str = "solver",
     reconstruction_weight: float = 0.5,
     warmup: int = 0,
     fraction: float = 0.1,
     damping: float = 1e-3,
     points: Float[Array, "points dim"] | None = None,
 ) -> Callable:
-    r"""The loss of Φ-ROM for one snapshot, to be given to `per_sample` and `fit`.
+    r"""The loss of Φ-ROM or PINN-ROM for one snapshot, for `per_sample` and `fit`.
 
     $$
     L = \lambda\,\frac1C\sum_c \frac{\lVert\hat u_c - u_c\rVert}{\lVert u_c\rVert}
@@ -49,10 +91,16 @@ def phi_loss(
     Before step `warmup` the dynamics term reaches Ψ only; after it, everything. Both
     terms share one backward pass.
 
+    With `teacher="pointwise"` it is the loss of PINN-ROM: $s = f[D(\cdot,
+    \alpha)](x_I)$ is the equation of the decoded function, differentiated in x by
+    automatic differentiation: no grid, no upwinding, no boundary. At a shock the two
+    differ.
+
     **Arguments:**
 
-    - `equation`: gives `rhs` and the grid.
+    - `equation`: gives the grid, and `rhs` or `pointwise`.
     - `parameters`: names of the parameters in `Snapshot.cond`.
+    - `teacher`: `"solver"` or `"pointwise"`.
     - `reconstruction_weight`: λ in [0, 1].
     - `warmup`: first step at which decoder and latents feel the dynamics.
     - `fraction`: γ, the share of grid points in I (at least as many as latents).
@@ -62,81 +110,20 @@ def phi_loss(
     **Returns:** `loss(model, snapshot, *, step, key) -> (value, metrics)`; the metrics
     are the two terms, `reconstruction` and `dynamics`.
 
-    **Raises:** `ValueError` for a weight or fraction outside its range.
+    **Raises:** `ValueError` for an unknown teacher, a weight or fraction outside its
+    range and, when called, an equation that has no pointwise form if that is the
+    teacher.
 
-    **Reference:** Φ-ROM, arXiv 2505.14595, and its public code (relative norms).
+    **Reference:** Φ-ROM, arXiv 2505.14595, and its public code (relative norms);
+    PINN-ROM: Y. Kim et al., Journal of Computational Physics 451 (2022) 110841.
     """
-
-    def rate(solver, decoder, latent, field, time, chosen):
-        del decoder, latent
-        return solver.rhs(time, field, None).reshape(field.shape[0], -1)[:, chosen]
-
-    return _taught(
-        rate, equation, parameters, reconstruction_weight, warmup, fraction, damping,
-        points,
-    )  # fmt: skip
-
-
-def pinn_loss(
-    equation: AbstractEquation,
-    parameters: tuple[str, ...] = (),
-    *,
-    reconstruction_weight: float = 0.5,
-    warmup: int = 0,
-    fraction: float = 0.1,
-    damping: float = 1e-3,
-    points: Float[Array, "points dim"] | None = None,
-) -> Callable:
-    r"""The loss of PINN-ROM: `phi_loss` with the equation in place of its solver.
-
-    $s = f[D(\cdot, \alpha)](x_I)$ is the `pointwise` form of the equation, of the
-    decoded function itself, its derivatives in x by automatic differentiation: no grid,
-    no upwinding, no boundary. Where the field has a shock the two differ, and this one
-    teaches what the smooth function would do.
-
-    **Arguments:**, **Returns:** as for `phi_loss`.
-
-    **Raises:** `ValueError` as `phi_loss` does, and when called for an equation that
-    has no pointwise form.
-
-    **Reference:** the PINN-ROM baseline of Φ-ROM, arXiv 2505.14595; after Y. Kim et
-    al., Journal of Computational Physics 451 (2022) 110841.
-    """
-    grid = grid_of(equation)
-
-    def rate(solver, decoder, latent, field, time, chosen):
-        del field
-
-        def at(point):
-            return solver.pointwise(
-                time, point, lambda x: decoder(x[None], latent)[:, 0], None
-            )
-
-        return jax.vmap(at, out_axes=1)(grid.points.astype(latent.dtype)[chosen])
-
-    return _taught(
-        rate, equation, parameters, reconstruction_weight, warmup, fraction, damping,
-        points,
-    )  # fmt: skip
-
-
-def _taught(
-    rate: Callable,
-    equation: AbstractEquation,
-    parameters: tuple[str, ...],
-    reconstruction_weight: float,
-    warmup: int,
-    fraction: float,
-    damping: float,
-    points: Array | None,
-) -> Callable:
-    """The loss whose latent dynamics are taught by `rate`, du/dt at chosen points."""
+    require(teacher in _RATES, f"unknown teacher {teacher!r}{nearest(teacher, _RATES)}")
     require(
         0 <= reconstruction_weight <= 1,
         f"reconstruction_weight must lie in [0, 1], got {reconstruction_weight}.",
     )
     require(0 < fraction <= 1, f"fraction must lie in (0, 1], got {fraction}.")
-    num_points = math.prod(grid_of(equation).shape)
+    rate, num_points = _RATES[teacher], math.prod(grid_of(equation).shape)
 
     def loss(
         model: ReducedModel, sample: Snapshot, *, step: IntScalar, key: PRNGKeyArray
@@ -144,7 +131,7 @@ def _taught(
         latent = model.latents[sample.trajectory, sample.frame]
         field = decode_on(model.decoder, grid_of(equation), latent)
         seen = field if points is None else model.decoder(points, latent)
-        reconstruction = mean_relative_error(seen, sample.field)
+        reconstruction = _mean_relative_error(seen, sample.field)
 
         coupled = jnp.asarray(step) >= warmup
         decoder, latent, field = _gate(coupled, (model.decoder, latent, field))
@@ -154,7 +141,7 @@ def _taught(
         target = latent_velocity(
             decoder,
             latent,
-            rate(solver, decoder, latent, field, sample.time, chosen),
+            rate(solver, sample.time, decoder, latent, field, chosen),
             grid_points(equation, latent)[chosen],
             damping=damping,
         )
@@ -189,7 +176,7 @@ def stratified_subset(
     return (inside + starts[:-1] + jr.randint(turn_key, (), 0, size)) % size
 
 
-def mean_relative_error(
+def _mean_relative_error(
     prediction: Float[Array, "channels ..."], truth: Float[Array, "channels ..."]
 ) -> Float[Array, ""]:
     """The mean over channels of ‖û − u‖ / ‖u‖."""

@@ -2,17 +2,14 @@
 
 import equinox as eqx
 
-from phix._errors import nearest, require
+from phix._errors import require
 from phix.pde import AbstractEquation
 from phix.rom._autodecoder import AbstractAutoDecoder
 from phix.rom._data import Snapshot, TrainingData, snapshots
 from phix.rom._model import ReducedModel
 from phix.rom._networks import Networks, Training
-from phix.rom._phi import phi_loss, pinn_loss
+from phix.rom._phi import phi_loss
 from phix.train import GradientUpdate, gradient_update, per_sample
-
-
-_LOSSES = {"solver": phi_loss, "pointwise": pinn_loss}
 
 
 class PhiROM(AbstractAutoDecoder):
@@ -24,7 +21,7 @@ class PhiROM(AbstractAutoDecoder):
     Decoder, dynamics and one latent for each snapshot are trained together by
     `phi_loss`: the snapshots fix the field, the solver its rate of change, so that the
     dynamics hold beyond the times that were seen. With `teacher="pointwise"` it is
-    PINN-ROM, trained by `pinn_loss`: the equation of the decoded function takes the
+    PINN-ROM: the equation of the decoded function takes the
     place of the solver.
 
     **Arguments:**
@@ -39,7 +36,7 @@ class PhiROM(AbstractAutoDecoder):
 
     `fit` needs a key, and conditions the dynamics on the `parameters` it is given.
 
-    **Raises:** `ValueError` for an unknown teacher or a share out of range.
+    **Raises:** `ValueError` for a share out of range and, by `fit`, as `phi_loss` does.
 
     !!! example
         ```python
@@ -63,10 +60,6 @@ class PhiROM(AbstractAutoDecoder):
 
     def __check_init__(self):
         require(
-            self.teacher in _LOSSES,
-            f"unknown teacher {self.teacher!r}{nearest(self.teacher, _LOSSES)}",
-        )
-        require(
             0 <= self.warmup <= 1,
             f"warmup must lie in [0, 1], a share of the steps; got {self.warmup}",
         )
@@ -77,9 +70,10 @@ class PhiROM(AbstractAutoDecoder):
 
     def update(self, data: TrainingData) -> GradientUpdate:
         """One step of AdamW on all parts."""
-        loss = _LOSSES[self.teacher](
+        loss = phi_loss(
             self.equation,
             data.parameters,
+            teacher=self.teacher,
             reconstruction_weight=self.reconstruction_weight,
             warmup=int(self.warmup * self.training.steps),
             fraction=self.fraction,

@@ -12,9 +12,9 @@ from phix.metrics import relative_l2
 from phix.rom._data import TrainingData, training_data
 from phix.rom._forecast import decode_frames, forecast
 from phix.rom._invert import acceptance, invert_frames
-from phix.rom._model import ReducedModel
+from phix.rom._model import AbstractLatentMap, ReducedModel
 from phix.rom._pod import LinearDecoder, pod_modes
-from phix.rom._velocity import decode_on, decoder_jacobian
+from phix.rom._velocity import decoder_jacobian
 from phix.space import Grid
 
 
@@ -30,8 +30,8 @@ class ErrorReport(eqx.Module):
     `frames`:
 
     - `floor`: the frame projected on as many POD modes of the training data as the
-      model has latents: what no linear model of this size can go below. A model that
-      stays above it within the horizon gains nothing from being nonlinear.
+      model has latents: the best that a linear model fitted to these data, of this
+      size, could do. A nonlinear one that stays above it gains nothing by being so.
     - `reconstruction`: the frame inverted and decoded: what the decoder can represent.
     - `step`: one output interval from that latent: what the dynamics add at once.
     - `rollout`: the forecast from the first frame alone.
@@ -160,13 +160,31 @@ def _step_errors(
     ts: np.ndarray,
     frames: np.ndarray,
 ) -> Array:
-    """One interval from each frame. Each has its program, as some dynamics count
-    their steps and must know the times."""
-    errors = []
-    for place, frame in enumerate(frames):
-        made = _forecast(model, latents[:, place], ts[frame : frame + 2], test)
-        errors.append(_errors(made[:, 1:], test.us[:, frame + 1 : frame + 2]))
-    return jnp.concatenate(errors, axis=1)
+    """One interval from each frame."""
+    pairs = ts[frames[:, None] + np.arange(2)]
+    if isinstance(model.dynamics, AbstractLatentMap):
+        # They may count their steps, and must know the times: a program for each frame.
+        made = [
+            _forecast(model, latents[:, place], pair, test)
+            for place, pair in enumerate(pairs)
+        ]
+        after = jnp.stack(made, axis=1)[:, :, 1]
+    else:
+        after = _steps(model, latents, jnp.asarray(pairs), test)
+    return _errors(after, test.us[:, frames + 1])
+
+
+@eqx.filter_jit
+def _steps(
+    model: ReducedModel, latents: Array, pairs: Array, test: TrainingData
+) -> Array:
+    """The field one interval after every latent, in one program."""
+
+    def one(latent, pair, cond):
+        return _forecast_one(model, latent, pair, cond, test.grid)[1]
+
+    frames = jax.vmap(one, (0, 0, None))
+    return jax.vmap(frames, (0, None, 0))(latents, pairs, test.cond)
 
 
 def _rollout_errors(
@@ -181,26 +199,29 @@ def _forecast(
     @eqx.filter_jit
     def run(model, starts, cond):
         def one(latent, cond):
-            cond = cond if model.parameters else None
-            made = forecast(model, latent, ts, test.grid, cond=cond, throw=False)
-            assert made.fields is not None
-            return made.fields
+            return _forecast_one(model, latent, ts, cond, test.grid)
 
         return jax.vmap(one)(starts, cond)
 
     return run(model, starts, test.cond)
 
 
+def _forecast_one(
+    model: ReducedModel, latent: Array, ts: Array | np.ndarray, cond: Array, grid: Grid
+) -> Array:
+    given = cond if model.parameters else None
+    made = forecast(model, latent, ts, grid, cond=given, throw=False)
+    assert made.fields is not None
+    return made.fields
+
+
 @eqx.filter_jit
 def _conditions(model: ReducedModel, latents: Array, grid: Grid) -> Array:
     """The condition number of the decoder's Jacobian on the grid."""
+    points = grid.points.astype(latents.dtype)
 
     def one(latent: Array) -> Array:
-        if isinstance(model.decoder, LinearDecoder):
-            jacobian = jax.jacfwd(lambda a: decode_on(model.decoder, grid, a))(latent)
-        else:
-            points = grid.points.astype(latent.dtype)
-            jacobian = decoder_jacobian(model.decoder, points, latent)
+        jacobian = decoder_jacobian(model.decoder, points, latent)
         R = jnp.linalg.qr(jacobian.reshape(-1, latent.shape[0]), mode="r")
         values = jnp.linalg.svd(R, compute_uv=False)
         return values[0] / values[-1]

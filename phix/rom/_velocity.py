@@ -68,6 +68,11 @@ def decoder_jacobian(
     return jax.jacfwd(lambda a: decoder(points, a))(latent)
 
 
+def point_field(decoder: Callable, latent: Float[Array, " latent"]) -> Callable:
+    """The decoded field as a function of one point, as `pointwise` takes it."""
+    return lambda x: decoder(x[None], latent)[:, 0]
+
+
 def latent_velocity(
     decoder: Callable,
     latent: Float[Array, " latent"],

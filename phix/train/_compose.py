@@ -77,8 +77,7 @@ class EnsembleUpdate(AbstractUpdate):
     update: AbstractUpdate
 
     def init(self, model: PyTree) -> UpdateState:
-        state = eqx.filter_vmap(self.update.init)(model)
-        return UpdateState(state.model, state.optimiser)
+        return eqx.filter_vmap(self.update.init)(model)
 
     def __call__(
         self,

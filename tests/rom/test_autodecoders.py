@@ -250,8 +250,6 @@ def test_bad_input():
     equation, nets = pde.Diffusion(GRID, NU), rom.Networks(2)
     with pytest.raises(ValueError, match="unknown decoder 'fourrier'.*fourier"):
         rom.Networks(2, "fourrier")
-    with pytest.raises(ValueError, match="unknown teacher 'data'"):
-        rom.PhiROM(equation, nets, rom.Training(1), teacher="data")
     with pytest.raises(ValueError, match=r"warmup must lie in \[0, 1\].*got 400"):
         rom.PhiROM(equation, nets, rom.Training(1), warmup=400.0)
     with pytest.raises(ValueError, match="teaching must lie in.*got 2"):

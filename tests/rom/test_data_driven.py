@@ -267,7 +267,10 @@ def test_radial_functions_are_those_of_scipy():
 def test_linear_functions_are_exact():
     ts, cond, _ = interpolation_data()
     planes = np.random.default_rng(6).normal(size=(3, RANK))
-    exact = lambda t, beta: np.array([1.0, t, beta]) @ planes  # noqa: E731
+
+    def exact(t, beta):
+        return np.array([1.0, t, beta]) @ planes
+
     latents = np.asarray([[exact(t, c) for t in ts] for c in cond[:, 0]])
     found = at(tabled(latents, ts, cond), [0.1, 1.7], -0.5).fields
     wanted = np.asarray([exact(0.1, -0.5), exact(1.7, -0.5)])
@@ -308,7 +311,10 @@ def test_lengths_of_maximum_likelihood():
     """Smooth in time and constant in the parameter: long there, and a better guess
     between the nodes than radial functions without any shape."""
     ts, cond = np.linspace(0.0, 1.0, 9), np.array([[0.0], [0.5], [1.0]])
-    wave = lambda t: np.stack([np.sin(6 * t), np.cos(5 * t), t**2], axis=-1)  # noqa: E731
+
+    def wave(t):
+        return np.stack([np.sin(6 * t), np.cos(5 * t), t**2], axis=-1)
+
     latents = np.tile(wave(ts), (3, 1, 1))
     model = tabled(latents, ts, cond, "gp")
     lengths = np.asarray(model.dynamics.lengths)

@@ -100,7 +100,7 @@ def test_terms_are_those_of_the_paper(model, equation, sample):
 
 
 def test_pinn_terms_are_those_of_the_decoded_function(model, equation, sample):
-    loss = rom.pinn_loss(equation, NAMES, fraction=1.0, damping=0.0)
+    loss = rom.phi_loss(equation, NAMES, teacher="pointwise", fraction=1.0, damping=0.0)
     check_terms(model, equation, sample, loss, pointwise_rate)
     with pytest.raises(AssertionError):
         check_terms(model, equation, sample, loss, solver_rate)
@@ -274,6 +274,8 @@ def test_uniformity_check_sees_unequal_stretches():
 
 
 def test_bad_choices_are_named(equation):
+    with pytest.raises(ValueError, match="unknown teacher 'data'"):
+        rom.phi_loss(equation, teacher="data")
     with pytest.raises(ValueError, match=r"reconstruction_weight must lie in \[0, 1\]"):
         rom.phi_loss(equation, reconstruction_weight=1.5)
     with pytest.raises(ValueError, match=r"fraction must lie in \(0, 1\], got 0"):

@@ -102,7 +102,9 @@ def check_in_turn(update, model, batch, key):
     keys = jr.split(key, 2)
 
     def slope(model, key):
-        value = lambda m: per_sample(noisy_loss)(m, batch, step=0, key=key)[0]  # noqa: E731
+        def value(m):
+            return per_sample(noisy_loss)(m, batch, step=0, key=key)[0]
+
         return jax.value_and_grad(value)(model)
 
     first, g = slope(model, keys[0])
@@ -152,7 +154,9 @@ class Shared(eqx.Module):
         return ensemble_update(self.update).init(models)
 
     def __call__(self, state, batch, *, step, key):
-        one = lambda s: self.update(s, batch, step=step, key=key)  # noqa: E731
+        def one(s):
+            return self.update(s, batch, step=step, key=key)
+
         state, metrics = eqx.filter_vmap(one)(state)
         return state, {"loss": jnp.mean(metrics["loss"])}
 
