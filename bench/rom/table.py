@@ -188,8 +188,8 @@ def markdown(results: dict, seeds: int) -> str:
 def _cell(values: list) -> str:
     if not values:
         return "–"
-    text = f"{np.mean(values):.4f}"
-    return text if len(values) == 1 else f"{text} ({np.max(values):.4f})"
+    text = f"{np.mean(values):.3g}"
+    return text if len(values) == 1 else f"{text} ({np.max(values):.3g})"
 
 
 def main() -> None:
