@@ -170,8 +170,8 @@ def markdown(results: dict, seeds: int) -> str:
     lines = [
         f"Measured on {time.strftime('%Y-%m-%d')}, {platform.machine()}, "
         f"jax {jax.__version__}, float32, {seeds} seeds; in brackets the worst of them."
-        " Training seconds are those of all seeds: under one vmap, but for PINN-ROM with a "
-        "Fourier decoder, whose seeds are trained one after the other.",
+        " Training seconds are those of all seeds: under one vmap, but for "
+        "PINN-ROM with a Fourier decoder, whose seeds are trained one after the other.",
     ]
     for equation, methods in results.items():
         lines += ["", f"### {equation}", "",
