@@ -1,6 +1,7 @@
 """The problems on which reduced models are compared, as small as they can be."""
 
 import dataclasses
+import math
 
 import diffrax as dfx
 import jax
@@ -8,8 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from phix import rom, solve
-from phix.pde import AbstractEquation, Burgers, Diffusion, burgers_shock
-from phix.space import Grid
+from phix.pde import (
+    AbstractEquation,
+    Burgers,
+    Diffusion,
+    KortewegDeVries,
+    NavierStokes,
+    burgers_shock,
+    from_rhs,
+)
+from phix.space import Grid, spectral_resample
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +42,13 @@ class Problem:
     fraction: float
     dt: float
     ranks: tuple[int, ...]
+    neural: tuple[str, ...] = ("Φ-ROM", "PINN-ROM", "DINo", "CROM")
+    coarse: tuple[AbstractEquation, rom.TrainingData] | None = None
+
+    @property
+    def shown(self) -> tuple[AbstractEquation, rom.TrainingData]:
+        """What networks learn from."""
+        return self.coarse or (self.equation, self.train)
 
 
 def diffusion() -> Problem:
@@ -49,7 +65,7 @@ def diffusion() -> Problem:
     us = jax.vmap(lambda u: solve(equation, u, ts, dt=0.5).us)(u0s)
     train = rom.training_data((ts[:15], us[:32, :15]), grid=grid)
     test = rom.training_data((ts, us[32:]), grid=grid)
-    networks = rom.Networks(8, "fourier", 32, 3, 64, 3)
+    networks = rom.Networks(8, "sine", 32, 4, 64, 3)
     return Problem(
         equation, train, test, networks, 15, 80, 3000, 0.2, 0.25, 0.5, (8, 16)
     )
@@ -81,4 +97,79 @@ def burgers() -> Problem:
     )
 
 
-PROBLEMS = {"diffusion": diffusion, "burgers": burgers}
+def kdv() -> Problem:
+    """Two crossed waves that steepen and disperse; unseen places and heights."""
+    grid = Grid((64, 64), (0.0, 15.0))
+    equation = KortewegDeVries(grid, convection=-6.0, hyperdiffusion=0.03)
+    rng = np.random.default_rng(0)
+    phases, tilt = rng.uniform(-0.5, 0.5, (64, 2)), rng.uniform(0.5, 1.07, 64)
+    share = np.stack([np.cos(tilt), np.sin(tilt)], axis=1)
+    u0s = np.sum(_waves(grid, np.eye(2), phases) * share[..., None, None], axis=1)
+    top = np.max(np.abs(u0s), axis=(1, 2)) / rng.uniform(0.6, 1.0, 64)
+    u0s = u0s[:, None] / top[:, None, None, None]
+    networks = rom.Networks(12, "sine", 48, 4, 128, 3)
+    ts = np.linspace(0.0, 2.0, 20)
+    return _coarse(equation, u0s, ts, 0.02, networks)
+
+
+def turbulence() -> Problem:
+    """Eddies that merge and fade; unseen places."""
+    grid = Grid((64, 64), (0.0, 2 * math.pi))
+    equation = NavierStokes(grid, 1e-2)
+    phases = np.random.default_rng(0).uniform(-0.8, 0.8, (64, 4))
+    waves = np.array([[1, 0], [0, 1], [1, 1], [2, -1]])
+    across = np.stack([waves[:, 1], -waves[:, 0]]) / np.linalg.norm(waves, axis=1)
+    u0s = np.einsum("cw,nwxy->ncxy", across, _waves(grid, waves, phases))
+    networks = rom.Networks(12, "sine", 48, 4, 128, 3)
+    ts = np.linspace(0.0, 4.0, 20)
+    return _coarse(equation, u0s, ts, 0.025, networks, neural=("Φ-ROM", "DINo"))
+
+
+def _waves(grid: Grid, numbers: np.ndarray, phases: np.ndarray) -> np.ndarray:
+    """Cosines "samples waves x y" that fit into the box so many times."""
+    axes = np.asarray(grid.points).reshape(*grid.shape, 2) / grid.lengths
+    turns = np.einsum("xyd,wd->wxy", 2 * np.pi * axes, numbers)
+    return np.cos(turns + phases[..., None, None])
+
+
+def _coarse(equation, u0s, ts, dt, networks, **choices) -> Problem:
+    """48 trajectories to learn from, of half the times, and 16 to be judged by.
+
+    Networks see every second point along an axis; the solver sees the waves of those.
+    """
+    fine = equation.space
+    coarse = Grid((32, 32), fine.extent)
+    few, many = coarse.modes(), fine.modes()
+    half = len(ts) // 2
+
+    def rate(t, u, args):
+        whole = many.to_nodes(spectral_resample(few, few.to_modes(u), many))
+        return equation.rhs(t, whole, args)[:, ::2, ::2]
+
+    starts = jnp.asarray(u0s, jnp.float32)
+    us = jax.lax.map(lambda u: solve(equation, u, ts, dt=dt).us, starts)
+    known = us[:48, :half]
+    shown = rom.training_data((ts[:half], known[..., ::2, ::2]), grid=coarse)
+    return Problem(
+        equation,
+        rom.training_data((ts[:half], known), grid=fine),
+        rom.training_data((ts, us[48:]), grid=fine),
+        networks,
+        horizon=half,
+        batch=32,
+        steps=3000,
+        warmup=0.2,
+        fraction=0.1,
+        dt=dt,
+        ranks=(networks.latent_size, 4 * networks.latent_size),
+        coarse=(from_rhs(rate, coarse, pointwise=equation.pointwise), shown),
+        **choices,
+    )
+
+
+PROBLEMS = {
+    "diffusion": diffusion,
+    "burgers": burgers,
+    "kdv": kdv,
+    "turbulence": turbulence,
+}
