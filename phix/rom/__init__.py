@@ -61,6 +61,7 @@ from phix.rom._phi import (
 )
 from phix.rom._phi_rom import PhiROM as PhiROM
 from phix.rom._pod import LinearDecoder as LinearDecoder, pod_modes as pod_modes
+from phix.rom._price import Price as Price, price as price
 from phix.rom._quadratic import (
     AffineDynamics as AffineDynamics,
     QuadraticDynamics as QuadraticDynamics,
@@ -100,6 +101,7 @@ __all__ = [
     "PODGalerkin",
     "PODInterpolation",
     "PhiROM",
+    "Price",
     "QuadraticDynamics",
     "ReducedModel",
     "Sequence",
@@ -121,6 +123,7 @@ __all__ = [
     "latent_velocity",
     "phi_loss",
     "pod_modes",
+    "price",
     "qdeim",
     "sequences",
     "slide",

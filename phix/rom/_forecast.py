@@ -1,5 +1,6 @@
 """Latent trajectories, and their fields at any points."""
 
+import math
 from collections.abc import Callable
 
 import diffrax as dfx
@@ -15,6 +16,10 @@ from phix.integrate import solve
 from phix.rom._model import AbstractLatentMap, ReducedModel
 from phix.rom._velocity import decode_on
 from phix.space import Grid
+
+
+# Points decoded at a time.
+_POINTS = 32768
 
 
 class Forecast(eqx.Module):
@@ -137,8 +142,18 @@ def decode_frames(
     - `latents`: "time latent".
     - `points`: a grid, or "points dim".
 
-    **Returns:** "time channels *space" on a grid, "time channels points" at points.
+    **Returns:** "time channels *space" on a grid, "time channels points" at points. A
+    few frames at a time: what is in between fits into a cache.
     """
-    if not isinstance(points, Grid):
-        return jax.vmap(lambda a: model.decoder(points, a))(latents)
-    return jax.vmap(lambda a: decode_on(model.decoder, points, a))(latents)
+    on_grid = isinstance(points, Grid)
+
+    def one(latent: Array) -> Array:
+        if isinstance(points, Grid):
+            return decode_on(model.decoder, points, latent)
+        return model.decoder(points, latent)
+
+    size = math.prod(points.shape) if on_grid else points.shape[0]
+    together = max(1, _POINTS // size)
+    if together >= latents.shape[0]:
+        return jax.vmap(one)(latents)
+    return jax.lax.map(one, latents, batch_size=together)

@@ -198,10 +198,11 @@ def _forecast(
 ) -> Array:
     @eqx.filter_jit
     def run(model, starts, cond):
-        def one(latent, cond):
-            return _forecast_one(model, latent, ts, cond, test.grid)
+        def one(row):
+            return _forecast_one(model, row[0], ts, row[1], test.grid)
 
-        return jax.vmap(one)(starts, cond)
+        # One after the other: what is in between of all of them at once is large.
+        return jax.lax.map(one, (starts, cond))
 
     return run(model, starts, test.cond)
 

@@ -335,5 +335,7 @@ EXEMPT = {
     "ErrorReport": "what error_report gives",
     "error_report": "measures on the host, with a program for each frame; its parts "
     "are in the roster",
+    "Price": "what price gives",
+    "price": "measures on the host; what it times is in the roster",
     "fit_ensemble": "a loop on the host, as train.fit",
 }
