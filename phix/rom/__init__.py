@@ -10,6 +10,12 @@ from phix.rom._baselines import (
     freeze as freeze,
     slide as slide,
 )
+from phix.rom._cheap import (
+    CoarseDecoder as CoarseDecoder,
+    SampledDecoder as SampledDecoder,
+    coarsened as coarsened,
+    low_rank as low_rank,
+)
 from phix.rom._crom import CROM as CROM, CROMDynamics as CROMDynamics
 from phix.rom._data import (
     Sequence as Sequence,
@@ -50,6 +56,7 @@ from phix.rom._invert import (
 from phix.rom._lspg import LSPG as LSPG, LSPGDynamics as LSPGDynamics
 from phix.rom._method import AbstractMethod as AbstractMethod, fit as fit
 from phix.rom._model import (
+    AbstractFieldDecoder as AbstractFieldDecoder,
     AbstractLatentMap as AbstractLatentMap,
     ReducedModel as ReducedModel,
 )
@@ -76,11 +83,13 @@ from phix.rom._velocity import (
 
 __all__ = [
     "AbstractAutoDecoder",
+    "AbstractFieldDecoder",
     "AbstractLatentMap",
     "AbstractMethod",
     "AffineDynamics",
     "CROM",
     "CROMDynamics",
+    "CoarseDecoder",
     "ConstantVelocity",
     "ControlledDynamics",
     "DEIMDynamics",
@@ -104,12 +113,14 @@ __all__ = [
     "Price",
     "QuadraticDynamics",
     "ReducedModel",
+    "SampledDecoder",
     "Sequence",
     "ShiftDecoder",
     "Snapshot",
     "Training",
     "TrainingData",
     "acceptance",
+    "coarsened",
     "decode_frames",
     "decoder_jacobian",
     "deim",
@@ -121,6 +132,7 @@ __all__ = [
     "invert",
     "invert_frames",
     "latent_velocity",
+    "low_rank",
     "phi_loss",
     "pod_modes",
     "price",

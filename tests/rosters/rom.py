@@ -225,6 +225,23 @@ def _crom(dtype):
     return run, (*_args(dtype), start, jnp.asarray(0.02, dtype))
 
 
+def _cheap(dtype):
+    """Decoders of whole fields from few points, drawn in float32."""
+    grid = Grid(12, (0.0, 100.0))
+    table = jr.normal(jr.key(5), (2, 3, 2), jnp.float32)
+    decoder, dynamics = _drawn()
+    drawn = rom.ReducedModel(decoder, dynamics, table)
+    sampled = cast(rom.low_rank(drawn, grid, 2, num_nodes=3).decoder, dtype)
+
+    def run(latents, mean, start):
+        model = _model(latents, mean)
+        coarse = rom.coarsened(model, grid, (6,))
+        made = rom.decode_frames(coarse, start[None], grid)
+        return made, sampled.field(start), sampled(grid.points.astype(dtype), start)
+
+    return run, (*_args(dtype), jnp.array([0.3, -0.2], dtype))
+
+
 def _moving(dtype):
     def run(field, factor):
         us = jnp.stack([field, 1.1 * field * factor])
@@ -326,6 +343,11 @@ CASES = [
         "tests/rom/test_phi.py and test_autodecoders.py have the truth",
     ),
     Case("CROM's steps", _crom, ("CROMDynamics", "decoder_jacobian")),
+    Case(
+        "fields from few points",
+        _cheap,
+        ("AbstractFieldDecoder", "CoarseDecoder", "SampledDecoder", "coarsened"),
+    ),
     Case("samples", _samples, ("snapshots", "sequences", "Sequence")),
     Case("stratified subset", _subset, ("stratified_subset",)),
 ]
@@ -335,6 +357,7 @@ EXEMPT = {
     "ErrorReport": "what error_report gives",
     "error_report": "measures on the host, with a program for each frame; its parts "
     "are in the roster",
+    "low_rank": "chooses points on the host; its decoder is in the roster",
     "Price": "what price gives",
     "price": "measures on the host; what it times is in the roster",
     "fit_ensemble": "a loop on the host, as train.fit",
