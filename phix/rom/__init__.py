@@ -49,9 +49,11 @@ from phix.rom._interpolation import (
 )
 from phix.rom._invert import (
     Inversion as Inversion,
+    LatentLaw as LatentLaw,
     acceptance as acceptance,
     invert as invert,
     invert_frames as invert_frames,
+    latent_law as latent_law,
 )
 from phix.rom._lspg import LSPG as LSPG, LSPGDynamics as LSPGDynamics
 from phix.rom._method import AbstractMethod as AbstractMethod, fit as fit
@@ -104,6 +106,7 @@ __all__ = [
     "Inversion",
     "LSPG",
     "LSPGDynamics",
+    "LatentLaw",
     "LinearDecoder",
     "Networks",
     "OperatorInference",
@@ -131,6 +134,7 @@ __all__ = [
     "freeze",
     "invert",
     "invert_frames",
+    "latent_law",
     "latent_velocity",
     "low_rank",
     "phi_loss",

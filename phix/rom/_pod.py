@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr

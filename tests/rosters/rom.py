@@ -82,7 +82,11 @@ def _invert(dtype):
         points = _points(dtype)
         # A field the decoder can give: the minimum is found to round-off.
         field = model.decoder(points, target)
-        return rom.invert(model, points, field, accept=1e-4).latent
+        law = rom.latent_law(_model(2 * latents + latents**2, mean))
+        seen = rom.invert(
+            model, points[:1], field[:, :1], prior=law, noise=0.5, max_restarts=0
+        )
+        return rom.invert(model, points, field, accept=1e-4).latent, seen.latent
 
     return run, (*_args(dtype), jnp.array([0.2, 0.1], dtype))
 
@@ -288,7 +292,7 @@ CASES = [
         "tests/rom/test_phi.py compares it with differences that do the same",
     ),
     Case("forecast", _forecast, ("forecast", "Forecast", "decode_frames")),
-    Case("inversion", _invert, ("invert", "Inversion")),
+    Case("inversion", _invert, ("invert", "Inversion", "LatentLaw", "latent_law")),
     Case("latent velocity", _velocity, ("latent_velocity",)),
     Case(
         "POD-Galerkin",
