@@ -53,8 +53,8 @@ class AbstractAutoDecoder(AbstractMethod):
         """The trained model of the data."""
         if key is None:
             raise ValueError("weights are drawn at random: give fit a key")
-        build_key, run_key = jr.split(key)
-        model = self.networks.build(data, key=build_key)
+        model = self.networks.build(data, key=key)
+        run_key = jr.fold_in(key, 1)
         return self.finish(self._train(model, self.update(data), data, run_key), data)
 
     def _train(
