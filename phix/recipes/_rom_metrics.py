@@ -93,8 +93,16 @@ def project(
     recipe: Choices, model: rom.ReducedModel, test: rom.TrainingData
 ) -> Prediction:
     """Every frame projected on the modes of a linear model: a floor."""
-    latents = jax.vmap(jax.vmap(model.decoder.project))(test.us)
-    fields = jax.lax.map(lambda a: rom.decode_frames(model, a, test.grid), latents)
+
+    @eqx.filter_jit
+    def nearest(model, us):
+        def one(frames):
+            latents = jax.vmap(model.decoder.project)(frames)
+            return rom.decode_frames(model, latents, test.grid)
+
+        return jax.lax.map(one, us)
+
+    fields = nearest(model, test.us)
     floor = jax.vmap(relative_l2)(fields, test.us)[:, : recipe.split.horizon]
     return Prediction(fields, jnp.mean(floor, axis=1))
 
@@ -114,7 +122,7 @@ def continue_last(recipe: Choices, test: rom.TrainingData, *, slid: bool) -> Pre
         fields = rom.decode_frames(model, latents, grid)
         return jnp.concatenate([jnp.full_like(us[:horizon], jnp.nan), fields])
 
-    fields = jax.vmap(one)(test.us)
+    fields = eqx.filter_jit(jax.vmap(one))(test.us)
     return Prediction(fields, jnp.full(fields.shape[0], jnp.nan))
 
 

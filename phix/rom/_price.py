@@ -203,7 +203,10 @@ def price(
     fine = Resolution(test.grid.shape, _steps_in(float(np.max(np.diff(ts))), dt))
     family = Solver(build, scheme, test)
     accept = acceptance(model, train.us, train.grid)
-    starts = invert_frames(model, test.us[:, :1], test.grid, accept=accept).latent[:, 0]
+    invert = _inverting(model, test, accept)
+    # As many as are timed: one program for both.
+    several = invert(max(batch, test.us.shape[0]))
+    starts = several().latent[: test.us.shape[0], 0]
     error = _error(model, starts, ts, test)
     coarse, coarse_error = (None, math.nan)
     if not (known or native):
@@ -217,7 +220,9 @@ def price(
         name: (call, (inputs.get(name, starts), test.cond))
         for name, call in calls.items()
     }
-    seconds = _inversion_seconds(model, test, accept, batch)
+    timed_few = [_rounds({"": call}, _FEW)[""] for call in (invert(1), invert(batch))]
+    one, many = map(float, np.median(timed_few, axis=1))
+    seconds = {"inversion": (one, many)}
     seconds |= _seconds(timed, batch, rounds)
     return Price(
         seconds, len(ts), batch, error, fine, coarse, coarse_error, float(spent)
@@ -267,18 +272,14 @@ def _error(
     return float(np.mean([float(one(model, *row)) for row in rows]))
 
 
-def _inversion_seconds(
-    model: ReducedModel, test: TrainingData, accept: float, batch: int
-) -> dict[str, tuple[float, float]]:
-    def timed(count: int) -> float:
+def _inverting(model: ReducedModel, test: TrainingData, accept: float) -> Callable:
+    """From a number to the call that inverts as many first frames at once."""
+
+    def many(count: int) -> Callable:
         first = jnp.resize(test.us[:, :1], (count, 1, *test.us.shape[2:]))
+        return lambda: invert_frames(model, first, test.grid, accept=accept)
 
-        def call() -> Array:
-            return invert_frames(model, first, test.grid, accept=accept).latent
-
-        return float(np.median(_rounds({"": call}, _FEW)[""]))
-
-    return {"inversion": (timed(1), timed(batch))}
+    return many
 
 
 def _seconds(
