@@ -154,7 +154,8 @@ class DissipativeDynamics(AbstractConditioned):
 
     **Arguments:**
 
-    - `turn`, `damp`: f and g, networks from a latent to a vector of its length.
+    - `turn`, `damp`: f and g, networks from a latent to a vector of its length, both
+      with parameters or both without.
     """
 
     turn: AbstractConditioned

@@ -1,5 +1,6 @@
 """The trajectories of the Φ-ROM recipe: made on first use, and kept."""
 
+import dataclasses
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -132,7 +133,8 @@ def _kept(
     asked = {
         "set": name,
         "equation": plain(recipe.equation),
-        "split": plain(recipe.split),
+        # Which frames become snapshots is no matter of the data.
+        "split": plain(dataclasses.replace(recipe.split, every=1)),
     }
     file = None if folder is None else Path(folder) / f"{name}.h5"
     if file is not None and file.exists():

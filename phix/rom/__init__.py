@@ -31,6 +31,10 @@ from phix.rom._dmd import (
     ControlledDynamics as ControlledDynamics,
     DMDDynamics as DMDDynamics,
 )
+from phix.rom._encoder import (
+    SensorEncoder as SensorEncoder,
+    fit_encoder as fit_encoder,
+)
 from phix.rom._forecast import (
     Forecast as Forecast,
     decode_frames as decode_frames,
@@ -117,6 +121,7 @@ __all__ = [
     "QuadraticDynamics",
     "ReducedModel",
     "SampledDecoder",
+    "SensorEncoder",
     "Sequence",
     "ShiftDecoder",
     "Snapshot",
@@ -129,6 +134,7 @@ __all__ = [
     "deim",
     "error_report",
     "fit",
+    "fit_encoder",
     "fit_ensemble",
     "forecast",
     "freeze",

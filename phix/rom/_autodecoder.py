@@ -141,8 +141,8 @@ def rows_only(update: AbstractUpdate, of_snapshots: bool) -> AbstractUpdate:
     )
 
 
-def _table(model: ReducedModel) -> Array:
-    return model.latents
+def _table(model):
+    return model.latents  # of a model, or of one whose arrays stand for others
 
 
 def _rows_of(sample: Snapshot | Sequence, shape: tuple[int, ...]) -> Array:

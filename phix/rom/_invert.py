@@ -70,6 +70,7 @@ def invert(
     points: Float[Array, "points dim"],
     values: Float[Array, "channels ..."],
     *,
+    start: Float[Array, " latent"] | None = None,
     prior: LatentLaw | None = None,
     noise: RealScalar = 0.05,
     accept: RealScalar = 0.05,
@@ -97,6 +98,7 @@ def invert(
     - `model`: decoder and training latents are used.
     - `points`: where the values were seen, on a grid or not.
     - `values`: one field, or observations of it.
+    - `start`: where to begin instead of zero, for example what an encoder says.
     - `prior`: for example `latent_law(model)`.
     - `noise`: s, of the readings and of the decoder together; used with a prior.
     - `accept`: relative error that needs no restart; about twice the reconstruction
@@ -117,8 +119,11 @@ def invert(
     whole = _Problem(model, points, values, prior, jnp.asarray(noise, values.dtype))
     fixed = _stop_gradient(whole)
     starts = _starts(fixed.model, max_restarts).astype(values.dtype)
+    if start is not None:
+        starts = starts.at[0].set(_stop_gradient(start))
     if prior is not None:
-        starts = jax.vmap(fixed.whitened)(starts).at[0].set(0)
+        whitened = jax.vmap(fixed.whitened)(starts)
+        starts = whitened if start is not None else whitened.at[0].set(0)
     found = _search(fixed, starts, accept, max_iterations)
 
     def cost(z):

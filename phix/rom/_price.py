@@ -193,6 +193,10 @@ def price(
         bool(np.all(np.asarray(test.ts) == ts)),
         "test trajectories must share their times; price them one by one",
     )
+    require(
+        test.cond.ndim == 2,
+        "inputs that vary in time are not priced; give trajectories with constant ones",
+    )
     known = isinstance(solver, AbstractEquation)
     build = (lambda _: solver) if known else solver
     native = isinstance(build(test.grid), AbstractDiscrete)

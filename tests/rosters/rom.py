@@ -91,6 +91,21 @@ def _invert(dtype):
     return run, (*_args(dtype), jnp.array([0.2, 0.1], dtype))
 
 
+def _encoder(dtype):
+    points = _points(jnp.float32)
+    law = rom.LatentLaw(jnp.ones(2, jnp.float32), jnp.eye(2, dtype=jnp.float32))
+    network = eqx.nn.MLP(8, 2, 4, 1, jax.nn.gelu, dtype=jnp.float32, key=jr.key(6))
+    one = jnp.ones(1, jnp.float32)
+    drawn = rom.SensorEncoder(points, nn.Standardiser(one, one), law, network)
+
+    def run(factor, values):
+        law = rom.LatentLaw(factor[0], factor)
+        return eqx.tree_at(lambda e: e.law, cast(drawn, dtype), law)(values)
+
+    factor = jnp.array([[1.0, 0.3], [-0.2, 2.0]], dtype)
+    return run, (factor, _field(dtype))
+
+
 def _velocity(dtype):
     def run(latents, mean, velocity):
         decoder = _model(latents, mean).decoder
@@ -293,6 +308,7 @@ CASES = [
     ),
     Case("forecast", _forecast, ("forecast", "Forecast", "decode_frames")),
     Case("inversion", _invert, ("invert", "Inversion", "LatentLaw", "latent_law")),
+    Case("sensor encoder", _encoder, ("SensorEncoder",)),
     Case("latent velocity", _velocity, ("latent_velocity",)),
     Case(
         "POD-Galerkin",
@@ -361,6 +377,7 @@ EXEMPT = {
     "ErrorReport": "what error_report gives",
     "error_report": "measures on the host, with a program for each frame; its parts "
     "are in the roster",
+    "fit_encoder": "a loop on the host, as train.fit",
     "low_rank": "chooses points on the host; its decoder is in the roster",
     "Price": "what price gives",
     "price": "measures on the host; what it times is in the roster",
