@@ -1,5 +1,6 @@
 """POD-Galerkin, with operators computed beforehand where the equation allows it."""
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -221,7 +222,8 @@ def _polarised(values: Array, rank: int, degree: int, size: Array) -> tuple:
 
 def _flat(cond: Array) -> Float[Array, "rows parameters"]:
     """All values that the parameters take, over trajectories and, if so, time."""
-    return cond.reshape(-1, cond.shape[-1])
+    # Not -1: there may be no parameters.
+    return cond.reshape(math.prod(cond.shape[:-1]), cond.shape[-1])
 
 
 def _nodes(cond: Array) -> Float[Array, "terms parameters"]:
