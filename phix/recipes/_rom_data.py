@@ -20,6 +20,7 @@ from phix.pde import AbstractEquation
 from phix.recipes._config import plain
 from phix.recipes._rom_choices import Choices
 from phix.recipes._rom_equations import Split
+from phix.space import Grid
 
 
 # Trajectories solved side by side.
@@ -42,6 +43,12 @@ class Case(eqx.Module):
     test: Trajectory
     groups: tuple[tuple[str, int], ...] = eqx.field(static=True)
     seconds: float
+
+    @property
+    def grid(self) -> Grid:
+        """Where the fields live."""
+        assert isinstance(self.test.space, Grid)
+        return self.test.space
 
     def rows(self) -> dict[str, slice]:
         """The test trajectories of each group."""

@@ -93,9 +93,9 @@ def _phi(teacher: str) -> Callable:
         del data
         loss, training = recipe.loss, recipe.training
         return rom.PhiROM(
-            equation,
-            networks_of(recipe),
-            _training(training, training.steps, training.batch_size, options),
+            equation=equation,
+            networks=networks_of(recipe),
+            training=_training(training, training.steps, training.batch_size, options),
             teacher=teacher,
             reconstruction_weight=loss.reconstruction_weight,
             # Half a step more, lest rounding take one away.
@@ -123,7 +123,12 @@ def _crom(recipe, equation, data, options) -> rom.CROM:
     training = recipe.training
     steps = max(1, training.steps // 2)
     choices = _training(training, steps, training.batch_size, options)
-    return rom.CROM(equation, networks_of(recipe), choices, recipe.equation.dt)
+    return rom.CROM(
+        equation=equation,
+        networks=networks_of(recipe),
+        training=choices,
+        dt=recipe.equation.dt,
+    )
 
 
 def _training(training: Training, steps: int, batch: int, options) -> rom.Training:
@@ -154,8 +159,14 @@ _METHODS: dict[str, Callable] = {
     "dino": _dino,
     "crom": _crom,
     "pod_galerkin": _linear(lambda c, e, r, pod: rom.PODGalerkin(e, r, pod=pod)),
-    "lspg": _linear(lambda c, e, r, pod: rom.LSPG(e, r, c.equation.dt, pod=pod)),
-    "deim": _linear(lambda c, e, r, pod: rom.DEIMGalerkin(e, r, 2 * r, pod=pod)),
+    "lspg": _linear(
+        lambda c, e, r, pod: rom.LSPG(equation=e, rank=r, dt=c.equation.dt, pod=pod)
+    ),
+    "deim": _linear(
+        lambda c, e, r, pod: rom.DEIMGalerkin(
+            equation=e, rank=r, nonlinear_rank=2 * r, pod=pod
+        )
+    ),
     "operator_inference": _linear(
         lambda c, e, r, pod: rom.OperatorInference(r, pod=pod)
     ),

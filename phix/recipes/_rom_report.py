@@ -37,7 +37,7 @@ def markdown(recipe: Choices, case: Case, numbers: dict[str, Any]) -> str:
     head = ["method", *(f"{g}: {c}" for g in groups for c in _COLUMNS)]
     seconds = ", ".join(f"{k} {v:.1f} s" for k, v in numbers["seconds"].items())
     paragraph = "\n".join(_paragraph(numbers))
-    first = _FIRST_FIGURES[case.test.space.ndim > 1]
+    first = _FIRST_FIGURES[case.grid.ndim > 1]
     return f"""# {recipe.title} on {recipe.equation.kind}, seed {recipe.seed}
 
 {recipe.reference}
@@ -155,7 +155,7 @@ def draw(
     """Writes the three figures."""
     from phix import plot
 
-    split, grid, name = recipe.split, case.test.space, recipe.equation.parameter
+    split, grid, name = recipe.split, case.grid, recipe.equation.parameter
     ts, flagship = np.asarray(case.test.ts[0]), predictions[recipe.title]
     horizon = ts[split.horizon - 1]
     group, rows = next(iter(case.rows().items()))

@@ -145,7 +145,7 @@ def forecast(
     name = recipe.equation.parameter
     with RunDirectory(directory, to_dict(recipe)) as folder:
         case, model = reopen(recipe, folder)
-    grid, starts = case.test.space, case.test.us[:, 0]
+    grid, starts = case.grid, case.test.us[:, 0]
     if name is None:
         require(
             parameter in range(len(starts)),

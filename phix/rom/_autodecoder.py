@@ -22,6 +22,7 @@ from phix.train import (
     AlternatingUpdate,
     ArraySource,
     GradientUpdate,
+    RowsUpdate,
     alternating_update,
     ensemble_update,
     fit as train,
@@ -130,7 +131,7 @@ def rows_only(update: AbstractUpdate, of_snapshots: bool) -> AbstractUpdate:
     """
     axes = 2 if of_snapshots else 1
 
-    def on_rows(update) -> AbstractUpdate:
+    def on_rows(update) -> RowsUpdate:
         return table_rows(update, _table, _rows_of, _renumbered, axes=axes)
 
     if not isinstance(update, AlternatingUpdate):

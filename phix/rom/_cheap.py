@@ -90,7 +90,9 @@ def coarsened(model: ReducedModel, grid: Grid, shape: tuple[int, ...]) -> Reduce
         f"grid must be periodic, or fields have no modes to refine by; got {grid}",
     )
     coarse = Grid(shape, grid.extent, grid.boundary, grid.node)
-    return _with_decoder(model, CoarseDecoder(model.decoder, grid, coarse))
+    return _with_decoder(
+        model, CoarseDecoder(decoder=model.decoder, grid=grid, coarse=coarse)
+    )
 
 
 def low_rank(
@@ -145,7 +147,13 @@ def low_rank(
     nodes = np.unique(entries % points.shape[0])
     sampled = modes.reshape(rank, fields.shape[1], -1)[:, :, nodes].reshape(rank, -1)
     weights = jnp.linalg.pinv(sampled.T)
-    decoder = SampledDecoder(model.decoder, grid, points[nodes], modes, weights)
+    decoder = SampledDecoder(
+        decoder=model.decoder,
+        grid=grid,
+        points=points[nodes],
+        modes=modes,
+        weights=weights,
+    )
     return _with_decoder(model, decoder)
 
 
