@@ -26,8 +26,6 @@ from phix.recipes import load_config
 
 
 NOISES = (1e-3, 1e-2, 3e-2, 0.1, 0.2, 0.3, 0.5, 1.0)
-# Inversions in one batch of the call; the batches follow each other.
-TOGETHER = 50
 # Frames whose whole field is inverted, for comparison.
 WHOLE = 20
 
@@ -41,7 +39,7 @@ def main() -> None:
     choices = parser.parse_args()
     recipe = load_config(choices.run / "config.toml")
     model, train, test = recipe.load(choices.run)
-    law, grid = rom.latent_law(model), test.grid
+    law, grid = eqx.filter_jit(rom.latent_law)(model), test.grid
     frames = test.us.reshape(-1, *test.us.shape[2:])
     rows = np.linspace(0, len(frames) - 1, choices.inversions).astype(int)
     fields = frames[rows]
@@ -56,11 +54,11 @@ def main() -> None:
                 model, points[nodes], values, prior=law, noise=noise, max_restarts=0
             )
 
-        return jax.lax.map(one, seen, batch_size=TOGETHER)
+        return jax.vmap(one)(seen)
 
     @eqx.filter_jit
-    def errors(model, latents):
-        return relative_l2(rom.decode_frames(model, latents, grid), fields)
+    def errors(model, latents, truth):
+        return relative_l2(rom.decode_frames(model, latents, grid), truth)
 
     print(f"{len(rows)} inversions from {seen.shape[1] * choices.sensors} readings at "
           f"{choices.sensors} sensors, r = {model.latents.shape[-1]}")  # fmt: skip
@@ -73,7 +71,7 @@ def main() -> None:
         start = time.perf_counter()
         found = jax.block_until_ready(inverted(model, prior, weight, seen))
         seconds = time.perf_counter() - start
-        error = np.asarray(errors(model, found.latent))
+        error = np.asarray(errors(model, found.latent, fields))
         name = "no prior" if noise is None else f"{noise:g}"
         print(f"{name:<10}{float(jnp.mean(found.error)):>10.4f}{error.mean():>13.4f}"
               f"{np.median(error):>15.4f}{float(jnp.mean(found.work)):>10.0f}"

@@ -249,6 +249,8 @@ def _search(
             starts[attempt],
             max_iterations=max_iterations,
             jacobian=lambda z, _: problem.jacobian(z),
+            # The prior bounds the condition of its problem.
+            factor="qr" if problem.prior is None else "cholesky",
         )
         work = found.num_residuals + (1 + starts.shape[1]) * found.num_jacobians
         return Inversion(found.x, found.residual_norm, found.result, attempt, work)
