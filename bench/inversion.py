@@ -1,12 +1,13 @@
 """Latent inversion: Levenberg–Marquardt beside 1,000 steps of Adam.
 
-    python bench/inversion.py runs/burgers_demo
+    python bench/inversion.py RUN [--frames 10] [--points 0] [--pairs 15]
 
-Takes the model of a finished run, inverts the 9 unseen parameters × 10 frames of the
-training horizon from α = 0, and prints for both methods the residuals, the work in
-decodes of the point set (residual 1, gradient 3, Jacobian 1 + r) and the wall time of
-the compiled call on the whole set (median of interleaved pairs; its 95 % bootstrap
-interval for the ratio). Compile time is counted for neither.
+Takes the model of a finished run of the recipe `phi_rom`, inverts so many frames of the
+training horizon of every test trajectory from α = 0, on the whole grid or on so many
+random nodes of it, and prints for both methods the residuals, the work in decodes of
+the point set (residual 1, gradient 3, Jacobian 1 + r) and the wall time of the compiled
+call on the whole set (median of interleaved pairs; its 95 % bootstrap interval for the
+ratio). Compile time is counted for neither.
 """
 
 import argparse
@@ -15,20 +16,17 @@ from pathlib import Path
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 import optax
-from timing import bootstrap, paired_times
+from timing import PAIRS, bootstrap, paired_times
 
 from phix import rom
-from phix.data import RunDirectory
-from phix.recipes import load_config, to_dict
-from phix.recipes._rom_data import make_case
-from phix.recipes._rom_run import restore
+from phix.recipes import load_config
 
 
 ADAM_STEPS, ADAM_RATE = 1000, 0.1
 GRADIENT_WORK = 3
-FRAMES = 10
 # Two residuals are called equal when they differ by less than float32 can tell.
 ROUNDING = 1e-4
 
@@ -36,16 +34,20 @@ ROUNDING = 1e-4
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
-    folder = parser.parse_args().run
-    recipe = load_config(folder / "config.toml")
-    with RunDirectory(folder, to_dict(recipe)) as opened:
-        case = make_case(recipe)
-        model = restore(recipe, case, opened)
-    stride = recipe.split.horizon // FRAMES
-    us = case.test.us[:, : recipe.split.horizon : stride]
+    parser.add_argument("--frames", type=int, default=10, help="of a trajectory")
+    parser.add_argument("--points", type=int, default=0, help="random nodes; 0 for all")
+    parser.add_argument("--pairs", type=int, default=PAIRS)
+    choices = parser.parse_args()
+    recipe = load_config(choices.run / "config.toml")
+    model, train, test = recipe.load(choices.run)
+    stride = recipe.split.horizon // choices.frames
+    us = test.us[:, : recipe.split.horizon : stride]
     fields = us.reshape(-1, us.shape[2], us[0, 0, 0].size)
-    points = case.equation.space.points.astype(us.dtype)
-    accept = rom.acceptance(model, case.train.us, case.equation.space)
+    points = test.grid.points.astype(us.dtype)
+    if choices.points:
+        nodes = jr.choice(jr.key(0), len(points), (choices.points,), replace=False)
+        points, fields = points[nodes], fields[:, :, nodes]
+    accept = rom.acceptance(model, train.us, train.grid)
 
     @eqx.filter_jit
     def marquardt(model, fields):
@@ -59,7 +61,9 @@ def main() -> None:
     error, truth = np.asarray(found.error), np.asarray(best)
     reached = error <= truth * (1 + ROUNDING)
     work, adam_work = float(np.mean(found.work)), ADAM_STEPS * GRADIENT_WORK
-    times = paired_times(lambda: marquardt(model, fields), lambda: adam(model, fields))
+    times = paired_times(
+        lambda: marquardt(model, fields), lambda: adam(model, fields), choices.pairs
+    )
     ratios = times[:, 1] / times[:, 0]
     low, high = bootstrap(ratios)
     print(f"frames                      {len(error)} (accept {accept:.4f})")

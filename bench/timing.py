@@ -12,16 +12,26 @@ PAIRS = 15
 
 def paired_times(first: Callable, second: Callable, pairs: int = PAIRS) -> np.ndarray:
     """Seconds of both, one after the other, `pairs` times, after a call of each."""
-    jax.block_until_ready((first(), second()))
+    times = interleaved_times({"first": first, "second": second}, pairs)
+    return np.stack([times["first"], times["second"]], axis=1)
+
+
+def interleaved_times(
+    calls: dict[str, Callable], rounds: int = PAIRS
+) -> dict[str, np.ndarray]:
+    """Seconds of every call in every round, after a call of each."""
+    names = list(calls)
+    for call in calls.values():
+        jax.block_until_ready(call())
     rows = []
-    for _ in range(pairs):
+    for _ in range(rounds):
         row = []
-        for call in (first, second):
+        for call in calls.values():
             start = time.perf_counter()
             jax.block_until_ready(call())
             row.append(time.perf_counter() - start)
         rows.append(row)
-    return np.asarray(rows)
+    return dict(zip(names, np.asarray(rows).T, strict=True))
 
 
 def bootstrap(ratios: np.ndarray, draws: int = 2000) -> tuple[float, float]:

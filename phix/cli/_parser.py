@@ -101,7 +101,8 @@ def make_parser() -> argparse.ArgumentParser:
         type=float,
         required=True,
         metavar="VALUE",
-        help="physical parameter to forecast for (for Burgers: μ, non-dimensional)",
+        help="physical parameter to forecast for (for Burgers: μ); where initial "
+        "fields vary, the number of the test trajectory to start from",
     )
     forecast.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="file to write"

@@ -6,6 +6,7 @@ from phix.nn._decoder import (
 )
 from phix.nn._dynamics import (
     AbstractConditioned as AbstractConditioned,
+    DissipativeDynamics as DissipativeDynamics,
     SwishDynamics as SwishDynamics,
 )
 from phix.nn._fourier import FourierDecoder as FourierDecoder
@@ -21,6 +22,7 @@ __all__ = [
     "AbstractConditioned",
     "AbstractNormaliser",
     "AbstractPointDecoder",
+    "DissipativeDynamics",
     "FourierDecoder",
     "MinMax",
     "SineDecoder",

@@ -138,3 +138,45 @@ class SwishDynamics(AbstractConditioned):
             z = layer(h)
             h = z * jax.nn.sigmoid(z * jax.nn.softplus(b)) / 1.1
         return self.layers[-1](h)
+
+
+class DissipativeDynamics(AbstractConditioned):
+    r"""Latent dynamics that turn and damp: $\lVert\alpha\rVert$ never grows.
+
+    $$\dot\alpha = \big(S(\alpha) - R(\alpha)\big)\alpha, \qquad
+    S = \frac{f\alpha^\top - \alpha f^\top}{1 + \lVert\alpha\rVert^2}, \quad
+    R = \mathrm{diag}\,\log(1 + e^{g})$$
+
+    with two networks f and g of the latent, time and parameters. S is skew and R
+    positive, so that $\tfrac12\,d\lVert\alpha\rVert^2/dt = -\alpha^\top R\alpha \le 0$
+    whatever the weights: a forecast cannot blow up, however long. Latents of physics
+    that gains energy cannot be followed.
+
+    **Arguments:**
+
+    - `turn`, `damp`: f and g, networks from a latent to a vector of its length, both
+      with parameters or both without.
+    """
+
+    turn: AbstractConditioned
+    damp: AbstractConditioned
+
+    def features(
+        self, t: RealScalar, cond: Float[Array, " parameters"] | None
+    ) -> tuple[Array, ...]:
+        """Those of both networks."""
+        return (*self.turn.features(t, cond), *self.damp.features(t, cond))
+
+    def apply(
+        self,
+        x: Float[Array, " latent"],
+        features: tuple[Array, ...],
+        cond: Float[Array, " parameters"] | None,
+    ) -> Float[Array, " latent"]:
+        """dα/dt at the latent `x`, per unit of the equation's time."""
+        half = len(features) // 2
+        f = self.turn.apply(x, features[:half], cond)
+        g = self.damp.apply(x, features[half:], cond)
+        square = jnp.sum(x**2)
+        turned = (f * square - x * jnp.sum(f * x)) / (1 + square)
+        return turned - jax.nn.softplus(g) * x

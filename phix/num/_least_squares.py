@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.scipy.linalg as jsl
 from jax import lax
 
-from phix._errors import Result, is_concrete, require
+from phix._errors import Result, is_concrete, nearest, require
 from phix._types import Array, Bool, Float, Int, RealScalar
 from phix.num._lstsq import damped_lstsq
 from phix.num._norm import norm
@@ -45,6 +46,7 @@ def least_squares(
     max_iterations: int = 100,
     damping: RealScalar = 1.0,
     jacobian: Callable[[Float[Array, " r"], Any], Float[Array, "m r"]] | None = None,
+    factor: str = "qr",
 ) -> LeastSquaresSolution:
     r"""Nonlinear least squares by Levenberg–Marquardt.
 
@@ -75,6 +77,10 @@ def least_squares(
         Gauss–Newton steps.
     - `jacobian`: `jacobian(x, args)` → "m r", where there is a cheaper way to it than r
         pushes through `residual`.
+    - `factor`: `"qr"` of the Jacobian, which serves whatever its condition; or
+      `"cholesky"` of $J^\top J$, several times faster for r beyond twenty. Its steps
+      lose what the condition number squared times the machine epsilon says; the
+      gradient, and so the minimum, do not.
 
     **Returns:**
 
@@ -90,8 +96,8 @@ def least_squares(
 
     **Raises:**
 
-    `ValueError` for an `x0` or residual that is not a vector, or a tolerance out of
-    range.
+    `ValueError` for an `x0` or residual that is not a vector, a tolerance out of range,
+    an unknown factor, or `"cholesky"` with fewer equations than unknowns.
 
     !!! tip "Good values"
 
@@ -106,6 +112,7 @@ def least_squares(
     """
     x0 = jnp.asarray(x0)
     _check(residual, x0, args, rtol, atol, max_iterations, damping)
+    require(factor in _FACTORS, f"unknown factor {factor!r}{nearest(factor, _FACTORS)}")
     eps = float(jnp.finfo(x0.dtype).eps)
     rtol = eps**0.5 if rtol is None else rtol
 
@@ -125,7 +132,8 @@ def least_squares(
         return jnp.append(slope, size - norm(fn(x)))
 
     def solve(_, z):
-        state = _loop(fn, pushed, z[:-1], (rtol, atol, eps), max_iterations, damping)
+        tools = pushed, *_FACTORS[factor]
+        state = _loop(fn, tools, z[:-1], (rtol, atol, eps), max_iterations, damping)
         size = jnp.sqrt(2 * state.cost)
         counts = (state.result, state.tried, state.residuals, state.jacobians)
         # As floats: custom_root gives an integer a tangent of the wrong type.
@@ -159,12 +167,12 @@ class _State(NamedTuple):
     jacobians: Int[Array, ""]
 
 
-def _loop(fn, pushed, x0, tolerances, max_iterations, damping):
+def _loop(fn, tools, x0, tolerances, max_iterations, damping):
     def running(s: _State):
         return ~s.done & (s.tried < max_iterations)
 
     start = _start(fn, x0, damping)
-    return lax.while_loop(running, lambda s: _iterate(fn, pushed, s, tolerances), start)
+    return lax.while_loop(running, lambda s: _iterate(fn, tools, s, tolerances), start)
 
 
 def _start(fn, x0, damping) -> _State:
@@ -189,7 +197,8 @@ def _start(fn, x0, damping) -> _State:
     )
 
 
-def _iterate(fn, pushed, s: _State, tolerances) -> _State:
+def _iterate(fn, tools, s: _State, tolerances) -> _State:
+    pushed, linear_model, solve_damped = tools
     rtol, atol, eps = tolerances
     first = s.residuals == 0
     trial = s.x + s.step
@@ -203,12 +212,12 @@ def _iterate(fn, pushed, s: _State, tolerances) -> _State:
     converged = finite & ((cost <= target) | ~first & (short | flat))
     more = accept & ~converged
 
-    R, c = lax.cond(more, lambda: _linear_model(pushed, trial), lambda: (s.R, s.c))
+    R, c = lax.cond(more, lambda: linear_model(pushed, trial), lambda: (s.R, s.c))
     broken = ~jnp.all(jnp.isfinite(R)) | ~jnp.all(jnp.isfinite(c))
     failed = ~finite & (first | short) | broken
     gain = jnp.where(accept, (s.cost - cost) / s.predicted, -1)
     damping, growth = _next_damping(s, gain, first, eps)
-    step, predicted = _step(R, c, damping)
+    step, predicted = _step(solve_damped, R, c, damping)
     code = jnp.where(converged, Result.successful, Result.not_converged)
     return _State(
         x=jnp.where(accept, trial, s.x),
@@ -237,9 +246,9 @@ def _next_damping(s: _State, gain, first, eps):
     return jnp.sqrt(jnp.clip(square, eps**2, eps**-2)), growth
 
 
-def _step(R, c, damping):
+def _step(solve_damped, R, c, damping):
     """The minimiser of the damped linear model, and what the model expects of it."""
-    step = damped_lstsq(R, -c, damping=damping)
+    step = solve_damped(R, -c, damping=damping)
     weight = damping**2 * jnp.sum(R * R) / step.size
     return step, jnp.sum(_dot(R, step) ** 2) / 2 + weight * jnp.sum(step**2)
 
@@ -249,6 +258,37 @@ def _linear_model(pushed, x):
     rho, J = pushed(x)
     Q, R = jnp.linalg.qr(J)
     return R, _dot(Q.T, rho)
+
+
+def _normal_model(pushed, x):
+    """The same by the Cholesky factor of JᵀJ, raised by what round-off makes of it."""
+    rho, J = pushed(x)
+    require(
+        J.shape[0] >= J.shape[1],
+        f"factor='cholesky' needs as many equations as unknowns, got {J.shape}; take "
+        "'qr'",
+    )
+    gram = _dot(J.T, J)
+    floor = 10 * jnp.finfo(J.dtype).eps * jnp.trace(gram)
+    R = jnp.linalg.cholesky(_raised(gram, floor)).T
+    return R, jsl.solve_triangular(R, _dot(J.T, rho), trans="T")
+
+
+def _normal_step(R, b, *, damping):
+    """As `damped_lstsq`, by the normal equations of a triangular R."""
+    square = damping**2 * jnp.sum(R * R) / R.shape[1]
+    lower = jnp.linalg.cholesky(_raised(_dot(R.T, R), square))
+    return jsl.cho_solve((lower, True), _dot(R.T, b))
+
+
+def _raised(gram, square):
+    return gram + square * jnp.eye(gram.shape[0], dtype=gram.dtype)
+
+
+_FACTORS = {
+    "qr": (_linear_model, damped_lstsq),
+    "cholesky": (_normal_model, _normal_step),
+}
 
 
 def _push_all(fn, x):

@@ -4,6 +4,7 @@ from phix.plot._curves import (
     error_over_time as error_over_time,
     latent_trajectories as latent_trajectories,
 )
+from phix.plot._field_frames import field_frames as field_frames
 from phix.plot._figure import (
     require_matplotlib as require_matplotlib,
     save_figure as save_figure,
@@ -13,6 +14,7 @@ from phix.plot._space_time import space_time as space_time
 
 __all__ = [
     "error_over_time",
+    "field_frames",
     "latent_trajectories",
     "require_matplotlib",
     "save_figure",

@@ -57,7 +57,7 @@ def parse_config(text: str, *, source: str = "config") -> Any:
 
 def to_dict(recipe: Any) -> dict[str, Any]:
     """The config of a recipe as plain tables, every field spelt out (None left out)."""
-    return {"recipe": recipe_name(type(recipe)), **_plain(recipe)}
+    return {"recipe": recipe_name(type(recipe)), **plain(recipe)}
 
 
 def to_toml(recipe: Any) -> str:
@@ -126,19 +126,20 @@ def _leaves(value: Any, prefix: str = "") -> Iterator[str]:
             yield prefix + field.name
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Dataclasses as tables, as TOML and JSON know them (None left out)."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = _kind(type(value))
         table = {} if kind is None else {"kind": kind}
         for field in dataclasses.fields(value):
             inner = getattr(value, field.name)
             if inner is not None:
-                table[field.name] = _plain(inner)
+                table[field.name] = plain(inner)
         return table
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     return str(value) if isinstance(value, Path) else value
 
 

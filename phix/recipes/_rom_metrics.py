@@ -1,9 +1,7 @@
 """How well a fitted reduced model does, beside the baselines, and what it costs."""
 
-import time
-from collections.abc import Callable
+from typing import Any
 
-import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,17 +9,18 @@ import jax.random as jr
 import numpy as np
 
 from phix import rom
-from phix.integrate import solve
 from phix.metrics import relative_l2, shock_position
-from phix.recipes._rom_data import Case, frame_times
-from phix.recipes.phi_rom import PhiROMRecipe
+from phix.recipes._rom_choices import Choices
+from phix.recipes._rom_data import Case, test_data, training_data
+from phix.recipes._rom_methods import linear_baselines
 from phix.space import random_sensors
 
 
 # Frames of the training horizon whose inversion gives the reconstruction error.
 _RECONSTRUCTED = 10
-# Repetitions behind each median time.
-_REPEATS = 15
+# Frames before the horizon to which a sliding front is fitted.
+_FITTED = 30
+_GALERKIN = "POD-Galerkin"
 
 
 class Prediction(eqx.Module):
@@ -37,84 +36,85 @@ class Prediction(eqx.Module):
     latents: jax.Array | None = None
 
 
-def predict(recipe: PhiROMRecipe, case: Case, model: rom.ReducedModel) -> dict:
-    """The predictions of Φ-ROM and of every baseline, by name."""
-    horizon = recipe.split.horizon
-    shown = case.test.us[:, : horizon : max(horizon // _RECONSTRUCTED, 1)]
-    grid = case.equation.space
-    accept = rom.acceptance(model, case.train.us, grid)
-    found = rom.invert_frames(model, shown, grid, accept=accept)
-    flagship = predict_rom(recipe, case, model, found.latent[:, 0], found.error)
-    predictions = {"Φ-ROM": flagship}
-    for rank in recipe.pod_ranks:
-        linear = rom.fit(
-            rom.PODGalerkin(case.equation, rank),
-            case.train,
-            parameters=(recipe.equation.parameter,),
-        )
-        latents = jax.vmap(jax.vmap(linear.decoder.project))(case.test.us)
-        fields = _decode(linear, latents, case)
-        floor = jax.vmap(relative_l2)(fields, case.test.us)[:, :horizon]
-        predictions[f"POD-Galerkin, rank {rank}"] = predict_rom(
-            recipe, case, linear, latents[:, 0], floor, case.scheme
-        )
-        predictions[f"POD projection, rank {rank}"] = Prediction(
-            fields, jnp.mean(floor, axis=1)
-        )
-    predictions["last frame, frozen"] = continue_last(recipe, case, slid=False)
-    predictions["last frame, slid"] = continue_last(recipe, case, slid=True)
+def predict(recipe: Choices, case: Case, model: rom.ReducedModel) -> dict:
+    """The predictions of the fitted model and of every baseline, by name."""
+    train, test = training_data(recipe, case), test_data(recipe, case.test)
+    predictions = {recipe.title: predict_rom(recipe, model, train, test)}
+    # All frames: linear methods are cheap.
+    frames = test_data(recipe, case.train)
+    for name, method in linear_baselines(recipe, case.equation, frames).items():
+        linear = rom.fit(method, frames, key=jr.key(recipe.seed))
+        if not name.startswith(_GALERKIN):
+            predictions[name] = predict_rom(recipe, linear, frames, test)
+            continue
+        # The solver's own scheme is right for its projection.
+        scheme = recipe.equation.scheme() if recipe.equation.is_explicit else None
+        made = predict_rom(recipe, linear, frames, test, scheme)
+        floor = project(recipe, linear, test)
+        made = Prediction(made.fields, floor.reconstruction, made.latents)
+        predictions |= {name: made, name.replace(_GALERKIN, "POD projection"): floor}
+    predictions["last frame, frozen"] = continue_last(recipe, test, slid=False)
+    if test.grid.ndim == 1:
+        predictions["last frame, slid"] = continue_last(recipe, test, slid=True)
     return predictions
 
 
 def predict_rom(
-    recipe: PhiROMRecipe,
-    case: Case,
+    recipe: Choices,
     model: rom.ReducedModel,
-    starts: jax.Array,
-    errors: jax.Array,
-    scheme: dfx.AbstractSolver | None = None,
+    train: rom.TrainingData,
+    test: rom.TrainingData,
+    scheme: Any = None,
 ) -> Prediction:
-    """Forecasts all frames of every test trajectory from the latent of its first one;
-    `errors` are those of the inverted frames."""
-    ts, grid = np.asarray(case.test.ts[0]), case.equation.space
-    cond = case.test.params[recipe.equation.parameter][:, None]
+    """Forecasts every test trajectory from the latent of its first frame."""
+    horizon = recipe.split.horizon
+    shown = test.us[:, : horizon : max(horizon // _RECONSTRUCTED, 1)]
+    accept = rom.acceptance(model, train.us, train.grid)
+    found = rom.invert_frames(model, shown, test.grid, accept=accept)
+    ts = np.asarray(test.ts[0])
 
     @eqx.filter_jit
     def run(model, starts, cond):
-        def one(latent, cond):
-            return rom.forecast(
-                model, latent, ts, grid, cond=cond, scheme=scheme, throw=False
+        def one(row):
+            start, cond = row
+            given = cond if model.parameters else None
+            made = rom.forecast(
+                model, start, ts, test.grid, cond=given, scheme=scheme, throw=False
             )
+            return made.latents, made.fields
 
-        return jax.vmap(one)(starts, cond)
+        return jax.lax.map(one, (starts, cond))
 
-    made = run(model, starts, cond.astype(starts.dtype))
-    assert made.fields is not None
-    return Prediction(made.fields, jnp.mean(errors, axis=1), made.latents)
-
-
-@eqx.filter_jit
-def _decode(model: rom.ReducedModel, latents: jax.Array, case: Case) -> jax.Array:
-    """The fields of "trajectories frames latent" on the grid."""
-    one = lambda a: rom.decode_frames(model, a, case.equation.space)  # noqa: E731
-    return jax.vmap(one)(latents)
+    latents, fields = run(model, found.latent[:, 0], test.cond)
+    return Prediction(fields, jnp.mean(found.error, axis=1), latents)
 
 
-def mean_error(case: Case, prediction: Prediction) -> float:
-    """The mean over all trajectories and frames."""
-    return float(jnp.mean(jax.vmap(relative_l2)(prediction.fields, case.test.us)))
+def project(
+    recipe: Choices, model: rom.ReducedModel, test: rom.TrainingData
+) -> Prediction:
+    """Every frame projected on the modes of a linear model: a floor."""
+
+    @eqx.filter_jit
+    def nearest(model, us):
+        def one(frames):
+            latents = jax.vmap(model.decoder.project)(frames)
+            return rom.decode_frames(model, latents, test.grid)
+
+        return jax.lax.map(one, us)
+
+    fields = nearest(model, test.us)
+    floor = jax.vmap(relative_l2)(fields, test.us)[:, : recipe.split.horizon]
+    return Prediction(fields, jnp.mean(floor, axis=1))
 
 
-def continue_last(recipe: PhiROMRecipe, case: Case, *, slid: bool) -> Prediction:
+def continue_last(recipe: Choices, test: rom.TrainingData, *, slid: bool) -> Prediction:
     """Keeps or slides the last frame of the horizon; sees the truth up to there."""
-    horizon, grid = recipe.split.horizon, case.equation.space
-    ts = np.asarray(case.test.ts[0])
+    horizon, grid = recipe.split.horizon, test.grid
+    ts, first = np.asarray(test.ts[0]), max(horizon - _FITTED, 0)
 
     def one(us):
         if slid:
-            model = rom.slide(
-                grid, ts[horizon - 30 : horizon], us[horizon - 30 : horizon]
-            )
+            model = rom.slide(grid, ts[first:horizon], us[first:horizon])
         else:
             model = rom.freeze(grid, us[horizon - 1])
         start = jnp.zeros(grid.ndim, us.dtype)
@@ -122,25 +122,60 @@ def continue_last(recipe: PhiROMRecipe, case: Case, *, slid: bool) -> Prediction
         fields = rom.decode_frames(model, latents, grid)
         return jnp.concatenate([jnp.full_like(us[:horizon], jnp.nan), fields])
 
-    fields = jax.vmap(one)(case.test.us)
+    fields = eqx.filter_jit(jax.vmap(one))(test.us)
     return Prediction(fields, jnp.full(fields.shape[0], jnp.nan))
 
 
-def scores(recipe: PhiROMRecipe, case: Case, prediction: Prediction) -> dict:
-    """Mean errors of one method, interpolated and extrapolated parameters apart."""
-    errors = np.asarray(jax.vmap(relative_l2)(prediction.fields, case.test.us))
-    horizon, outside = recipe.split.horizon, case.num_outside
-    groups = {
-        "interpolated": slice(None, -outside),
-        "extrapolated": slice(-outside, None),
+def measure(
+    recipe: Choices,
+    case: Case,
+    model: rom.ReducedModel,
+    predictions: dict[str, Prediction],
+    spent: float,
+) -> dict[str, Any]:
+    """All numbers of the report."""
+    train, test = training_data(recipe, case), test_data(recipe, case.test)
+    horizon = recipe.split.horizon
+    numbers: dict[str, Any] = {
+        "errors": {
+            name: scores(recipe, case, prediction)
+            for name, prediction in predictions.items()
+        }
     }
+    if case.validation is not None:
+        held = test_data(recipe, case.validation)
+        made = predict_rom(recipe, model, train, held)
+        error = np.asarray(jax.vmap(relative_l2)(made.fields, held.us))
+        numbers["validation"] = {
+            "within": _number(np.mean(error[:, :horizon])),
+            "beyond": _number(np.mean(error[:, horizon:])),
+        }
+    if recipe.equation.kind == "burgers":
+        numbers["shock_offset_cells"] = {
+            name: shock_offsets(case, prediction)
+            for name, prediction in predictions.items()
+        }
+    parts = rom.error_report(model, test, train=train, horizon=horizon)
+    numbers["sources"] = {
+        name: {span: _number(value) for span, value in row.items()}
+        for name, row in parts.summary().items()
+    }
+    paid = price(recipe, model, train, test, spent)
+    numbers["cost"] = paid.summary() | {"rows": paid.rows(), "notes": paid.notes()}
+    return numbers
+
+
+def scores(recipe: Choices, case: Case, prediction: Prediction) -> dict:
+    """Mean errors of one method, the groups of the test apart."""
+    errors = np.asarray(jax.vmap(relative_l2)(prediction.fields, case.test.us))
+    horizon = recipe.split.horizon
     return {
         group: {
             "reconstruction": _number(np.mean(prediction.reconstruction[rows])),
             "within": _number(np.mean(errors[rows, :horizon])),
             "beyond": _number(np.mean(errors[rows, horizon:])),
         }
-        for group, rows in groups.items()
+        for group, rows in case.rows().items()
     }
 
 
@@ -150,96 +185,25 @@ def shock_offsets(case: Case, prediction: Prediction) -> list[int]:
     return np.abs(np.asarray(found - shock_position(case.test.us[:, -1, 0]))).tolist()
 
 
-def costs(
-    recipe: PhiROMRecipe, case: Case, model: rom.ReducedModel, error: float
-) -> dict:
-    """Seconds for one trajectory of all frames: the model's parts, and the solver's."""
-    grid, ts = case.equation.space, np.asarray(case.test.ts[0])
-    field = case.test.us[0, 0]
-    points, flat = grid.points.astype(field.dtype), field.reshape(field.shape[0], -1)
-    cond = case.test.params[recipe.equation.parameter][0][None].astype(field.dtype)
-    sensors = random_sensors(grid, recipe.num_sensors, key=jr.key(recipe.seed))
-    accept = rom.acceptance(model, case.train.us, grid)
-
-    def inverting(u):
-        return rom.invert(model, points, u, accept=accept)
-
-    def forecasting(where):
-        return lambda a, c: rom.forecast(model, a, ts, where, cond=c, throw=False)
-
-    latent = inverting(flat).latent
-    table = {
-        "inversion of one frame": _seconds(
-            lambda u: rom.invert(model, points, u), flat
-        ),
-        "latents only": _seconds(forecasting(None), latent, cond),
-        f"at {recipe.num_sensors} sensors": _seconds(
-            forecasting(sensors.points.astype(field.dtype)), latent, cond
-        ),
-        "full grid": _seconds(forecasting(grid), latent, cond),
-        "solver, own grid": _seconds(_solver(recipe, grid.shape[0]), cond[0]),
-    }
-    coarse, coarse_error = coarsest_grid(recipe, case, error)
-    table["solver, coarsest grid"] = _seconds(_solver(recipe, coarse), cond[0])
-    return {
-        "seconds": table,
-        "coarse_vertices": coarse,
-        "coarse_error": coarse_error,
-        "frames": len(ts),
-    }
-
-
-def coarsest_grid(recipe: PhiROMRecipe, case: Case, error: float) -> tuple[int, float]:
-    """The fewest vertices (by sixteens) on which the solver is as good as `error`.
-
-    Its fields are interpolated to the points of the fine grid. Found by bisection, the
-    error falling with the number of vertices.
-    """
-    fine = recipe.equation.num_points
-    too_few, enough, reached = 16, fine, 0.0
-    while enough - too_few > 16:
-        size = (too_few + enough) // 32 * 16
-        found = _coarse_error(recipe, case, size)
-        if found <= error:
-            enough, reached = size, found
-        else:
-            too_few = size
-    return enough, reached
-
-
-def _coarse_error(recipe: PhiROMRecipe, case: Case, size: int) -> float:
-    grid = recipe.equation.build(size)[0].space
-    points = case.equation.space.points.astype(case.test.us.dtype)
-
-    def one(value):
-        us = _solver(recipe, size)(value)
-        return jax.vmap(lambda u: grid.evaluate(u, points))(us)
-
-    us = jax.jit(jax.vmap(one))(case.test.params[recipe.equation.parameter])
-    return float(jnp.mean(jax.vmap(relative_l2)(us, case.test.us)))
-
-
-def _solver(recipe: PhiROMRecipe, num_points: int) -> Callable:
-    equation, u0, scheme = recipe.equation.build(num_points)
-    ts, dt = frame_times(recipe, recipe.split.num_frames), recipe.equation.dt
-
-    def run(value):
-        changed = equation.replace(**{recipe.equation.parameter: value})
-        return solve(changed, u0, ts, dt=dt, scheme=scheme, throw=False).us
-
-    return run
-
-
-def _seconds(fn: Callable, *args: jax.Array) -> float:
-    """The median time of the compiled function."""
-    compiled = eqx.filter_jit(fn)
-    jax.block_until_ready(compiled(*args))
-    times = []
-    for _ in range(_REPEATS):
-        start = time.perf_counter()
-        jax.block_until_ready(compiled(*args))
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
+def price(
+    recipe: Choices,
+    model: rom.ReducedModel,
+    train: rom.TrainingData,
+    test: rom.TrainingData,
+    spent: float,
+) -> rom.Price:
+    """What forecasts cost beside the recipe's solver."""
+    sensors = random_sensors(test.grid, recipe.num_sensors, key=jr.key(recipe.seed))
+    return rom.price(
+        model,
+        test,
+        train=train,
+        solver=recipe.equation.build,
+        dt=recipe.equation.dt,
+        scheme=recipe.equation.scheme(),
+        sensors=sensors.points,
+        spent=spent,
+    )
 
 
 def _number(x) -> float | None:

@@ -1,4 +1,4 @@
-"""What a Φ-ROM run shows people: a table, a page and three figures."""
+"""What a run of the Φ-ROM recipe shows people: tables, a page and three figures."""
 
 from pathlib import Path
 from typing import Any
@@ -7,42 +7,42 @@ import jax
 import numpy as np
 
 from phix.metrics import relative_l2
+from phix.recipes._rom_choices import Choices
 from phix.recipes._rom_data import Case
+from phix.recipes._rom_equations import Split
 from phix.recipes._rom_metrics import Prediction
-from phix.recipes.phi_rom import PhiROMRecipe
 
 
-_GROUPS = ("interpolated", "extrapolated")
 _COLUMNS = ("reconstruction", "within", "beyond")
 
 
-def summary(recipe: PhiROMRecipe, numbers: dict[str, Any], folder: Path) -> str:
+def summary(recipe: Choices, numbers: dict[str, Any], folder: Path) -> str:
     """The tables in plain text, for a terminal."""
-    rows = [["", *(f"{g[:6]}. {c}" for g in _GROUPS for c in _COLUMNS)]]
+    groups = _groups(numbers)
+    rows = [["", *(f"{g[:6]}. {c}" for g in groups for c in _COLUMNS)]]
     rows += error_rows(numbers)
-    cost = [["one trajectory", "seconds"], *cost_rows(numbers)]
     parts = [
-        "Mean relative error, by parameter and horizon", _aligned(rows), "",
-        shock_line(numbers), "", "Cost", _aligned(cost), "",
-        *_wrapped(verdict(recipe, numbers)), "", f"report: {folder / 'report.md'}",
+        "Mean relative error, by test group and horizon", _aligned(rows), "",
+        *_paragraph(numbers), f"{recipe.title}, by source of error",
+        _aligned(source_rows(numbers)), "", "Cost", _aligned(numbers["cost"]["rows"]),
+        *_wrapped(" ".join(numbers["cost"]["notes"])), "",
+        f"report: {folder / 'report.md'}",
     ]  # fmt: skip
     return "\n".join(parts)
 
 
-def markdown(recipe: PhiROMRecipe, case: Case, numbers: dict[str, Any]) -> str:
+def markdown(recipe: Choices, case: Case, numbers: dict[str, Any]) -> str:
     """The whole report."""
-    split, name = recipe.split, recipe.equation.parameter
-    values = ", ".join(f"{v:.5f}" for v in np.asarray(case.test.params[name]))
-    head = ["method", *(f"{g}: {c}" for g in _GROUPS for c in _COLUMNS)]
+    groups = _groups(numbers)
+    head = ["method", *(f"{g}: {c}" for g in groups for c in _COLUMNS)]
     seconds = ", ".join(f"{k} {v:.1f} s" for k, v in numbers["seconds"].items())
-    return f"""# Φ-ROM on {recipe.equation.kind}, seed {recipe.seed}
+    paragraph = "\n".join(_paragraph(numbers))
+    first = _FIRST_FIGURES[case.grid.ndim > 1]
+    return f"""# {recipe.title} on {recipe.equation.kind}, seed {recipe.seed}
 
-{PhiROMRecipe.reference}
+{recipe.reference}
 
-Trained on {split.num_training} values of {name} in {list(split.parameters)} and
-frames 0 to {split.horizon - 1}; forecast over {split.num_frames} frames from frame 0
-alone, at unseen {name} = {values}, of which the last {case.num_outside} lie outside the
-training range.
+{_setting(recipe, case)}
 
 ## Errors
 
@@ -53,92 +53,101 @@ up to the horizon.
 
 {_table([head, *error_rows(numbers)])}
 
-{shock_line(numbers)}
-
-![Truth, forecast and error](figures/space_time.png)
+{paragraph}
+![Truth, forecast and error](figures/{first})
 ![Error against time](figures/error_over_time.png)
 ![Latent trajectories](figures/latents.png)
 
+## Where the error of {recipe.title} comes from
+
+*Floor* is the projection on as many POD modes as there are latents, *step* one frame
+from an inverted latent, *condition* that of the decoder's Jacobian (median).
+
+{_table(source_rows(numbers))}
+
 ## Cost
 
-Median seconds for one trajectory of {numbers["cost"]["frames"]} frames, compiled.
+Median seconds, compiled.
 
-{_table([["", "seconds"], *cost_rows(numbers)])}
+{_table(numbers["cost"]["rows"])}
 
-{verdict(recipe, numbers)}
+{" ".join(numbers["cost"]["notes"])}
 
 Wall time of this run: {seconds}.
 """
 
 
+_FIRST_FIGURES = ("space_time.png", "fields.png")
+
+
 def error_rows(numbers: dict[str, Any]) -> list[list[str]]:
     """One row for each method; a dash where it makes no prediction."""
 
-    def cell(value):
-        return "–" if value is None else f"{value:.4f}"
-
     return [
-        [method, *(cell(groups[g][c]) for g in _GROUPS for c in _COLUMNS)]
-        for method, groups in numbers["errors"].items()
+        [method, *(_cell(row[g][c]) for g in _groups(numbers) for c in _COLUMNS)]
+        for method, row in numbers["errors"].items()
     ]
 
 
-def cost_rows(numbers: dict[str, Any]) -> list[list[str]]:
-    """One row for each thing timed."""
-    rows = [[k, f"{v:.2e}"] for k, v in numbers["cost"]["seconds"].items()]
-    cost = numbers["cost"]
-    rows[-1][0] += (
-        f" ({cost['coarse_vertices']} vertices, error {cost['coarse_error']:.4f})"
-    )
+def source_rows(numbers: dict[str, Any]) -> list[list[str]]:
+    """The error report of the fitted model."""
+    rows = [["", "within", "beyond"]]
+    for name, row in numbers["sources"].items():
+        rows.append([name, _cell(row["within"]), _cell(row["beyond"])])
     return rows
 
 
-def shock_line(numbers: dict[str, Any]) -> str:
-    """How far off the shock is at the end."""
-    cells = numbers["shock_offset_cells"]["Φ-ROM"]
-    inside = cells[:-2]
+def _cell(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if value < 1e3 else f"{value:.2e}"
+
+
+def _groups(numbers: dict[str, Any]) -> list[str]:
+    return list(next(iter(numbers["errors"].values())))
+
+
+def _setting(recipe: Choices, case: Case) -> str:
+    """What was seen and what is asked."""
+    split, name = recipe.split, recipe.equation.parameter
+    frames = f"frames 0 to {split.horizon - 1}"
+    if isinstance(split, Split) and name is not None:
+        values = ", ".join(f"{v:.5f}" for v in np.asarray(case.test.params[name]))
+        outside = case.groups[-1][1]
+        return (
+            f"Trained on {split.num_training} values of {name} in "
+            f"{list(split.parameters)} and\n{frames}; forecast over "
+            f"{split.num_frames} frames from frame 0\nalone, at unseen {name} = "
+            f"{values}, of which the last {outside} lie outside the\ntraining range."
+        )
     return (
-        "Shock at the last frame, cells off: "
-        f"{', '.join(map(str, cells))} (median of the interpolated "
-        f"{np.median(inside):g}, worst of all {max(cells)})."
+        f"Trained on {split.num_training} initial fields and {frames}; forecast over\n"
+        f"{split.num_frames} frames from frame 0 alone, from {case.test.us.shape[0]} "
+        "unseen initial fields."
     )
 
 
-def verdict(recipe: PhiROMRecipe, numbers: dict[str, Any]) -> str:
-    """Whether the model pays, from the measured times."""
-    seconds, spent = numbers["cost"]["seconds"], numbers["seconds"]
-    solver = min(seconds["solver, own grid"], seconds["solver, coarsest grid"])
-    latents, full = seconds["latents only"], seconds["full grid"]
-    training = spent.get("simulate", 0) + spent.get("fit", 0)
-    text = (
-        f"The cheapest solver of this accuracy takes {solver:.1e} s, the model "
-        f"{latents:.1e} s for latents alone and {full:.1e} s for full fields"
-    )
-    if solver <= latents:
-        text += ": here the solver is cheaper, and the model does not pay. "
-    elif solver <= full:
-        count = training / (solver - latents)
-        text += (
-            ": the model pays only where latents suffice"
-            + (f", after {count:.0f} solves" if training else "")
-            + ". "
+def _paragraph(numbers: dict[str, Any]) -> list[str]:
+    """What the equation has besides: the place of a shock, a validation set."""
+    lines = []
+    if "shock_offset_cells" in numbers:
+        cells = next(iter(numbers["shock_offset_cells"].values()))
+        lines.append(
+            "Shock at the last frame, cells off: "
+            f"{', '.join(map(str, cells))} (median of the interpolated "
+            f"{np.median(cells[:-2]):g}, worst of all {max(cells)})."
         )
-    else:
-        count = training / (solver - full)
-        text += ": the model pays" + (
-            f" after {count:.0f} solves. " if training else ". "
+    if "validation" in numbers:
+        row = numbers["validation"]
+        lines.append(
+            f"On the validation set: {_cell(row['within'])} within the horizon, "
+            f"{_cell(row['beyond'])} beyond it."
         )
-    return text + (
-        "One step of this solver moves "
-        f"{recipe.equation.num_points} numbers once. A reduced model pays where a "
-        "frame costs the solver many such steps or many more unknowns (two or three "
-        "dimensions, stiff or implicit steps), where fields are wanted at few points, "
-        "or where state must be found from sensors."
-    )
+    return [*lines, ""]
 
 
 def draw(
-    recipe: PhiROMRecipe,
+    recipe: Choices,
     case: Case,
     predictions: dict[str, Prediction],
     folder: Path,
@@ -146,31 +155,41 @@ def draw(
     """Writes the three figures."""
     from phix import plot
 
-    split, grid = recipe.split, case.equation.space
-    ts = np.asarray(case.test.ts[0])
-    x, horizon = np.asarray(grid.axes[0]), ts[split.horizon - 1]
-    shown = (case.test.us.shape[0] - case.num_outside) // 2
-    value = float(case.test.params[recipe.equation.parameter][shown])
-    title = f"unseen {recipe.equation.parameter} = {value:.5f}"
+    split, grid, name = recipe.split, case.grid, recipe.equation.parameter
+    ts, flagship = np.asarray(case.test.ts[0]), predictions[recipe.title]
+    horizon = ts[split.horizon - 1]
+    group, rows = next(iter(case.rows().items()))
+    shown = (rows.stop - rows.start) // 2
     truth = np.asarray(case.test.us[shown, :, 0])
-    field = np.asarray(predictions["Φ-ROM"].fields[shown, :, 0])
-    figure = plot.space_time(truth, field, x=x, t=ts, horizon=horizon, title=title)
-    plot.save_figure(figure, folder / "space_time.png")
+    field = np.asarray(flagship.fields[shown, :, 0])
+    if name is None:
+        values = np.arange(case.test.us.shape[0])
+        title, label = f"unseen initial field {shown}", "test trajectory"
+    else:
+        values, label = np.asarray(case.test.params[name]), name
+        title = f"unseen {name} = {float(values[shown]):.5f}"
+    if grid.ndim == 1:
+        x = np.asarray(grid.axes[0])
+        figure = plot.space_time(truth, field, x=x, t=ts, horizon=horizon, title=title)
+    else:
+        x, y = map(np.asarray, grid.axes)
+        frames = [0, split.horizon - 1, len(ts) - 1]
+        figure = plot.field_frames(
+            truth[frames], field[frames], x=x, y=y, t=ts[frames], title=title
+        )
+    plot.save_figure(figure, folder / _FIRST_FIGURES[grid.ndim > 1])
 
     curves = {}
     for method, prediction in predictions.items():
         error = jax.vmap(relative_l2)(prediction.fields, case.test.us)
-        curves[method] = np.asarray(error[: -case.num_outside]).mean(axis=0)
+        curves[method] = np.asarray(error[rows]).mean(axis=0)
     figure = plot.error_over_time(
-        ts, curves, horizon=horizon, title="mean over the interpolated parameters"
+        ts, curves, horizon=horizon, title=f"mean over the {group} trajectories"
     )
     plot.save_figure(figure, folder / "error_over_time.png")
 
-    latents = np.asarray(predictions["Φ-ROM"].latents)
-    name = recipe.equation.parameter
-    values = np.asarray(case.test.params[name])
     figure = plot.latent_trajectories(
-        ts, latents, values=values, horizon=horizon, label=name
+        ts, np.asarray(flagship.latents), values=values, horizon=horizon, label=label
     )
     plot.save_figure(figure, folder / "latents.png")
 

@@ -10,6 +10,12 @@ from phix.rom._baselines import (
     freeze as freeze,
     slide as slide,
 )
+from phix.rom._cheap import (
+    CoarseDecoder as CoarseDecoder,
+    SampledDecoder as SampledDecoder,
+    coarsened as coarsened,
+    low_rank as low_rank,
+)
 from phix.rom._crom import CROM as CROM, CROMDynamics as CROMDynamics
 from phix.rom._data import (
     Sequence as Sequence,
@@ -24,6 +30,10 @@ from phix.rom._dmd import (
     DMD as DMD,
     ControlledDynamics as ControlledDynamics,
     DMDDynamics as DMDDynamics,
+)
+from phix.rom._encoder import (
+    SensorEncoder as SensorEncoder,
+    fit_encoder as fit_encoder,
 )
 from phix.rom._forecast import (
     Forecast as Forecast,
@@ -43,13 +53,16 @@ from phix.rom._interpolation import (
 )
 from phix.rom._invert import (
     Inversion as Inversion,
+    LatentLaw as LatentLaw,
     acceptance as acceptance,
     invert as invert,
     invert_frames as invert_frames,
+    latent_law as latent_law,
 )
 from phix.rom._lspg import LSPG as LSPG, LSPGDynamics as LSPGDynamics
 from phix.rom._method import AbstractMethod as AbstractMethod, fit as fit
 from phix.rom._model import (
+    AbstractFieldDecoder as AbstractFieldDecoder,
     AbstractLatentMap as AbstractLatentMap,
     ReducedModel as ReducedModel,
 )
@@ -61,6 +74,7 @@ from phix.rom._phi import (
 )
 from phix.rom._phi_rom import PhiROM as PhiROM
 from phix.rom._pod import LinearDecoder as LinearDecoder, pod_modes as pod_modes
+from phix.rom._price import Price as Price, price as price
 from phix.rom._quadratic import (
     AffineDynamics as AffineDynamics,
     QuadraticDynamics as QuadraticDynamics,
@@ -75,11 +89,13 @@ from phix.rom._velocity import (
 
 __all__ = [
     "AbstractAutoDecoder",
+    "AbstractFieldDecoder",
     "AbstractLatentMap",
     "AbstractMethod",
     "AffineDynamics",
     "CROM",
     "CROMDynamics",
+    "CoarseDecoder",
     "ConstantVelocity",
     "ControlledDynamics",
     "DEIMDynamics",
@@ -94,33 +110,42 @@ __all__ = [
     "Inversion",
     "LSPG",
     "LSPGDynamics",
+    "LatentLaw",
     "LinearDecoder",
     "Networks",
     "OperatorInference",
     "PODGalerkin",
     "PODInterpolation",
     "PhiROM",
+    "Price",
     "QuadraticDynamics",
     "ReducedModel",
+    "SampledDecoder",
+    "SensorEncoder",
     "Sequence",
     "ShiftDecoder",
     "Snapshot",
     "Training",
     "TrainingData",
     "acceptance",
+    "coarsened",
     "decode_frames",
     "decoder_jacobian",
     "deim",
     "error_report",
     "fit",
+    "fit_encoder",
     "fit_ensemble",
     "forecast",
     "freeze",
     "invert",
     "invert_frames",
+    "latent_law",
     "latent_velocity",
+    "low_rank",
     "phi_loss",
     "pod_modes",
+    "price",
     "qdeim",
     "sequences",
     "slide",

@@ -11,7 +11,7 @@ import jax.random as jr
 from phix import nn
 from phix._types import Array, IntScalar, PRNGKeyArray, PyTree
 from phix.data import Trajectory
-from phix.rom._data import Snapshot, TrainingData, training_data
+from phix.rom._data import Sequence, Snapshot, TrainingData, training_data
 from phix.rom._method import AbstractMethod
 from phix.rom._model import ReducedModel
 from phix.rom._networks import Networks, Training
@@ -19,12 +19,16 @@ from phix.rom._velocity import decode_on
 from phix.space import Grid
 from phix.train import (
     AbstractUpdate,
+    AlternatingUpdate,
     ArraySource,
     GradientUpdate,
+    RowsUpdate,
+    alternating_update,
     ensemble_update,
     fit as train,
     gradient_update,
     per_sample,
+    table_rows,
 )
 
 
@@ -53,9 +57,16 @@ class AbstractAutoDecoder(AbstractMethod):
         """The trained model of the data."""
         if key is None:
             raise ValueError("weights are drawn at random: give fit a key")
-        build_key, run_key = jr.split(key)
-        model = self.networks.build(data, key=build_key)
-        return self.finish(self._train(model, self.update(data), data, run_key), data)
+        model = self.networks.build(data, key=key)
+        run_key = jr.fold_in(key, 1)
+        trained = self._train(model, self._chosen_update(data), data, run_key)
+        return self.finish(trained, data)
+
+    def _chosen_update(self, data: TrainingData) -> AbstractUpdate:
+        update = self.update(data)
+        if not self.training.rows_only:
+            return update
+        return rows_only(update, isinstance(self.samples(data), Snapshot))
 
     def _train(
         self,
@@ -101,13 +112,52 @@ def fit_ensemble(
     if not isinstance(data, TrainingData):
         data = training_data(data, parameters=parameters, grid=grid)
     models = eqx.filter_vmap(lambda key: method.networks.build(data, key=key))(keys)
-    update = ensemble_update(method.update(data))
+    update = ensemble_update(method._chosen_update(data))
     trained = method._train(models, update, data, jr.fold_in(keys[0], 1))
 
     def member(i):
         return jax.tree.map(lambda x: x[i] if eqx.is_array(x) else x, trained)
 
     return [method.finish(member(i), data) for i in range(len(keys))]
+
+
+def rows_only(update: AbstractUpdate, of_snapshots: bool) -> AbstractUpdate:
+    """The update, moving the latents of the batch alone; see `train.table_rows`.
+
+    **Arguments:**
+
+    - `update`: of all parts, or several in turn, one of them called `"latents"`.
+    - `of_snapshots`: whether samples are snapshots; else whole trajectories.
+    """
+    axes = 2 if of_snapshots else 1
+
+    def on_rows(update) -> RowsUpdate:
+        return table_rows(update, _table, _rows_of, _renumbered, axes=axes)
+
+    if not isinstance(update, AlternatingUpdate):
+        return on_rows(update)
+    parts = zip(update.names, update.updates, strict=True)
+    return alternating_update(
+        {name: on_rows(part) if name == "latents" else part for name, part in parts}
+    )
+
+
+def _table(model):
+    return model.latents  # of a model, or of one whose arrays stand for others
+
+
+def _rows_of(sample: Snapshot | Sequence, shape: tuple[int, ...]) -> Array:
+    if isinstance(sample, Sequence):
+        return sample.trajectory
+    return sample.trajectory * shape[1] + sample.frame
+
+
+def _renumbered(sample: Snapshot | Sequence, places: Array) -> Snapshot | Sequence:
+    places = places.astype(sample.trajectory.dtype)
+    if isinstance(sample, Sequence):
+        return eqx.tree_at(lambda s: s.trajectory, sample, places)
+    zero = jnp.zeros_like(places)
+    return eqx.tree_at(lambda s: (s.trajectory, s.frame), sample, (zero, places))
 
 
 def part_update(

@@ -19,14 +19,15 @@ class TrainingData(eqx.Module):
 
     - `ts`: output times, "trajectories time".
     - `us`: fields, "trajectories time channels *space".
-    - `cond`: the parameters of each trajectory, "trajectories parameters".
+    - `cond`: the parameters of each trajectory, "trajectories parameters"; or inputs
+      that vary in time, "trajectories time parameters".
     - `grid`: where the fields live.
     - `parameters`: the names of the columns of `cond`.
     """
 
     ts: Float[Array, "trajectories time"]
     us: Float[Array, "trajectories time channels ..."]
-    cond: Float[Array, "trajectories parameters"]
+    cond: Float[Array, "trajectories *time parameters"]
     grid: Grid
     parameters: tuple[str, ...] = eqx.field(static=True)
 
@@ -59,7 +60,8 @@ def training_data(
 
     - `source`: a batch of trajectories; or `(ts, us)`; or `(ts, us, cond)` with times
       "time" or "trajectories time", fields "trajectories time channels *space" and
-      parameters "trajectories parameters".
+      parameters "trajectories parameters", or inputs that vary in time, "trajectories
+      time parameters", for methods that take them.
     - `parameters`: the names of the parameters the model is to depend on: of those the
       trajectories carry, or of the columns of `cond`.
     - `grid`: of plain arrays. Without one the nodes are numbered from 0: right for
@@ -119,10 +121,12 @@ def _of_arrays(
         f"({frames},) or ({count}, {frames})",
     )
     cond = jnp.asarray(source[2] if len(source) == 3 else jnp.zeros((count, 0)))
+    size = len(parameters)
     require(
-        cond.shape == (count, len(parameters)),
-        f"cond of shape {cond.shape} does not go with {count} trajectories and "
-        f"parameters {parameters}: wanted ({count}, {len(parameters)})",
+        cond.shape in ((count, size), (count, frames, size)),
+        f"cond of shape {cond.shape} does not go with {count} trajectories of {frames} "
+        f"frames and parameters {parameters}: wanted ({count}, {size}), or ({count}, "
+        f"{frames}, {size}) for inputs that vary in time",
     )
     if grid is None:
         grid = Grid(us.shape[3:], tuple((0.0, float(n)) for n in us.shape[3:]))
@@ -177,13 +181,15 @@ def snapshots(
         cond = trajectories.cond
     else:
         cond = _conditions(trajectories, parameters)
+    if cond.ndim == 2:
+        cond = jnp.repeat(cond[:, None], trajectories.ts.shape[1], axis=1)
     us, ts = trajectories.us, trajectories.ts
     count, frames = ts.shape
     rows = jnp.arange(count * frames, dtype=jnp.int32)
     return Snapshot(
         us.reshape(count * frames, *us.shape[2:]),
         ts.reshape(-1),
-        jnp.repeat(cond, frames, axis=0),
+        cond.reshape(count * frames, cond.shape[2]),
         rows // frames,
         rows % frames,
     )

@@ -1,5 +1,6 @@
 """Latent trajectories, and their fields at any points."""
 
+import math
 from collections.abc import Callable
 
 import diffrax as dfx
@@ -8,13 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from phix._errors import Result, is_concrete
+from phix._errors import Result, is_concrete, require
 from phix._types import Array, Float, Int, RealScalar
 from phix.data import Trajectory
 from phix.integrate import solve
 from phix.rom._model import AbstractLatentMap, ReducedModel
 from phix.rom._velocity import decode_on
 from phix.space import Grid
+
+
+# Points decoded at a time.
+_POINTS = 32768
 
 
 class Forecast(eqx.Module):
@@ -40,7 +45,7 @@ def forecast(
     ts: Float[Array | np.ndarray, " time"],
     points: Grid | Float[Array, "points dim"] | None = None,
     *,
-    cond: Float[Array, " parameters"] | None = None,
+    cond: Float[Array, "*time parameters"] | None = None,
     dt: RealScalar | None = None,
     scheme: dfx.AbstractSolver | None = None,
     throw: bool = True,
@@ -53,7 +58,9 @@ def forecast(
     - `latent`: at `ts[0]`, for example from `invert`.
     - `ts`: output times, increasing.
     - `points`: a grid, an array of points, or `None` for latents alone.
-    - `cond`: the parameters of the equation, in the order of `model.parameters`.
+    - `cond`: the parameters of the equation, in the order of `model.parameters`; or
+      their values at each of `ts`, "time parameters", linear in between: forcing,
+      controls, boundary data.
     - `dt`: step of the latent ODE; by default one step an output interval. Of no
       account, like `scheme`, where the dynamics are an `AbstractLatentMap`.
     - `scheme`: a Diffrax solver, Bogacki–Shampine of order 3 by default.
@@ -61,7 +68,15 @@ def forecast(
 
     **Returns:** a `Forecast`. Latents cost one dynamics network a stage; fields one
     decode of the points a frame.
+
+    **Raises:** `ValueError` for values of `cond` that are not one row for each of `ts`,
+    or that vary where the dynamics are an `AbstractLatentMap`.
     """
+    require(
+        cond is None or cond.ndim == 1 or cond.shape[0] == len(ts),
+        f"cond must hold one row for each of the {len(ts)} times, got shape "
+        f"{None if cond is None else cond.shape}",
+    )
     if isinstance(model.dynamics, AbstractLatentMap):
         trajectory = _mapped(model.dynamics, latent, ts, cond)
     else:
@@ -91,6 +106,8 @@ def _integrated(
         dt = float(np.max(np.diff(np.asarray(ts))))
     elif dt is None:
         dt, max_steps = jnp.max(jnp.diff(ts)), 1
+    if cond is not None and cond.ndim == 2:
+        return _driven(dynamics, latent, ts, cond, dt, scheme, max_steps)
     return solve(
         dynamics,
         latent,
@@ -103,6 +120,39 @@ def _integrated(
     )
 
 
+def _driven(
+    dynamics: Callable,
+    latent: Array,
+    ts: Array | np.ndarray,
+    cond: Array,
+    dt: RealScalar,
+    scheme: dfx.AbstractSolver | None,
+    max_steps: int | None,
+) -> Trajectory:
+    """The latents of a velocity whose parameters vary in time."""
+    # As `solve` counts time.
+    times = jnp.asarray(ts, jnp.promote_types(latent.dtype, jnp.float32))
+
+    def velocity(t: Array, y: Array, args: tuple) -> Array:
+        times, values = args
+        place = jnp.clip(jnp.searchsorted(times, t, side="right"), 1, times.size - 1)
+        before, after = times[place - 1], times[place]
+        share = jnp.clip((t - before) / (after - before), 0, 1).astype(values.dtype)
+        now = (1 - share) * values[place - 1] + share * values[place]
+        return dynamics(t, y, now)
+
+    return solve(
+        velocity,
+        latent,
+        ts,
+        dt=dt,
+        scheme=dfx.Bosh3() if scheme is None else scheme,
+        args=(times, cond),
+        max_steps=max_steps,
+        throw=False,
+    )
+
+
 def _mapped(
     dynamics: AbstractLatentMap,
     latent: Array,
@@ -110,6 +160,12 @@ def _mapped(
     cond: Array | None,
 ) -> Trajectory:
     """The latents of dynamics that need no integration."""
+    require(
+        cond is None or cond.ndim == 1,
+        f"{type(dynamics).__name__} takes parameters that are constant in time, got "
+        "cond of shape "
+        f"{None if cond is None else cond.shape}",
+    )
     if is_concrete(ts):
         # Known also under jit, to dynamics that count their steps.
         with jax.ensure_compile_time_eval():
@@ -137,8 +193,18 @@ def decode_frames(
     - `latents`: "time latent".
     - `points`: a grid, or "points dim".
 
-    **Returns:** "time channels *space" on a grid, "time channels points" at points.
+    **Returns:** "time channels *space" on a grid, "time channels points" at points. A
+    few frames at a time: what is in between fits into a cache.
     """
-    if not isinstance(points, Grid):
-        return jax.vmap(lambda a: model.decoder(points, a))(latents)
-    return jax.vmap(lambda a: decode_on(model.decoder, points, a))(latents)
+    on_grid = isinstance(points, Grid)
+
+    def one(latent: Array) -> Array:
+        if isinstance(points, Grid):
+            return decode_on(model.decoder, points, latent)
+        return model.decoder(points, latent)
+
+    size = math.prod(points.shape) if on_grid else points.shape[0]
+    together = max(1, _POINTS // size)
+    if together >= latents.shape[0]:
+        return jax.vmap(one)(latents)
+    return jax.lax.map(one, latents, batch_size=together)

@@ -1,6 +1,8 @@
 """POD-Galerkin, with operators computed beforehand where the equation allows it."""
 
+import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -66,6 +68,7 @@ class PODGalerkin(AbstractProjection):
         Structures, Dynamical Systems and Symmetry, Cambridge 2012, chapters 3, 4.
     """
 
+    takes_inputs: ClassVar[bool] = True
     equation: AbstractEquation
     rank: int = eqx.field(static=True)
     centre: bool = eqx.field(static=True, default=False)
@@ -169,7 +172,7 @@ def latent_polynomial(
     size = jnp.sqrt(jnp.max(jnp.mean(latents**2, axis=(0, 1))))
     size = jnp.where(size > 0, size, 1)
     places = jnp.asarray(_places(rank, degree), latents.dtype)
-    conds = _nodes(data.cond)
+    conds = _nodes(_flat(data.cond))
 
     def values_at(cond: Array) -> Array:
         t = data.ts[0, 0]
@@ -217,6 +220,12 @@ def _polarised(values: Array, rank: int, degree: int, size: Array) -> tuple:
     return zero, linear, quadratic[:, i, j] / size**2
 
 
+def _flat(cond: Array) -> Float[Array, "rows parameters"]:
+    """All values that the parameters take, over trajectories and, if so, time."""
+    # Not -1: there may be no parameters.
+    return cond.reshape(math.prod(cond.shape[:-1]), cond.shape[-1])
+
+
 def _nodes(cond: Array) -> Float[Array, "terms parameters"]:
     """The mean of the parameters, and for each one a step to its largest value."""
     if cond.shape[1] == 0:
@@ -249,7 +258,7 @@ def _trials(size: Array, rank: int, data: TrainingData) -> tuple[Array, Array, A
         return low + jnp.asarray(part, values.dtype) * (high - low)
 
     drawn = jnp.asarray(rng.normal(size=(_TRIALS, rank)), data.us.dtype)
-    return between(data.ts.reshape(-1)), size * drawn, between(data.cond)
+    return between(data.ts.reshape(-1)), size * drawn, between(_flat(data.cond))
 
 
 def _evaluate(fn: Callable, arguments: Array | tuple) -> Array:

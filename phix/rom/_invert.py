@@ -1,6 +1,5 @@
 """From an observed field to the latent that decodes to it."""
 
-from collections.abc import Callable
 from functools import partial
 
 import equinox as eqx
@@ -15,6 +14,37 @@ from phix.rom._model import ReducedModel
 from phix.rom._pod import LinearDecoder
 from phix.rom._velocity import decode_on, decoder_jacobian
 from phix.space import Grid
+
+
+class LatentLaw(eqx.Module):
+    r"""A Gaussian law of latents, $\alpha = m + Lz$ with z standard normal.
+
+    - `mean`: m.
+    - `factor`: L, with orthogonal columns, "latent directions"; the covariance is
+      $LL^\top$.
+    """
+
+    mean: Float[Array, " latent"]
+    factor: Float[Array, "latent directions"]
+
+    def latent(self, z: Float[Array, " directions"]) -> Float[Array, " latent"]:
+        """The latent of z."""
+        return self.mean + jnp.matmul(self.factor, z, precision="highest")
+
+    def whiten(self, latent: Float[Array, " latent"]) -> Float[Array, " directions"]:
+        """z of the latent nearest to `latent` within the law."""
+        size = jnp.sum(self.factor**2, axis=0)
+        along = jnp.matmul(self.factor.T, latent - self.mean, precision="highest")
+        return along / jnp.where(size > 0, size, 1)
+
+
+def latent_law(model: ReducedModel) -> LatentLaw:
+    """The Gaussian law that the training latents of a model have, as a prior for
+    `invert`. Directions in which they do not vary are fixed by it."""
+    table = model.latents.reshape(-1, model.latents.shape[-1])
+    mean = jnp.mean(table, axis=0)
+    _, sizes, axes = jnp.linalg.svd(table - mean, full_matrices=False)
+    return LatentLaw(mean, axes.T * sizes / max(table.shape[0] - 1, 1) ** 0.5)
 
 
 class Inversion(eqx.Module):
@@ -40,6 +70,9 @@ def invert(
     points: Float[Array, "points dim"],
     values: Float[Array, "channels ..."],
     *,
+    start: Float[Array, " latent"] | None = None,
+    prior: LatentLaw | None = None,
+    noise: RealScalar = 0.05,
     accept: RealScalar = 0.05,
     max_restarts: int = 8,
     max_iterations: int = 50,
@@ -52,18 +85,29 @@ def invert(
     again, from training latents spread over the table; the best of all is kept. One
     jitted, vmappable loop: `jax.vmap` over `values` inverts a whole test set at once.
 
+    With a `prior` $\alpha = m + Lz$ it is the most probable latent, given n values with
+    independent Gaussian errors of the relative size s,
+
+    $$\min_z \lVert D(X, m + Lz) - u \rVert^2 / \lVert u \rVert^2
+    + \tfrac{s^2}{n}\lVert z\rVert^2,$$
+
+    from z = 0: for fewer values than latents, which alone determine nothing.
+
     **Arguments:**
 
     - `model`: decoder and training latents are used.
     - `points`: where the values were seen, on a grid or not.
     - `values`: one field, or observations of it.
+    - `start`: where to begin instead of zero, for example what an encoder says.
+    - `prior`: for example `latent_law(model)`.
+    - `noise`: s, of the readings and of the decoder together; used with a prior.
     - `accept`: relative error that needs no restart; about twice the reconstruction
       error of the training set.
     - `max_restarts`: how many training latents to try at most; 0 for a linear decoder,
       whose only minimum is found at once.
     - `max_iterations`: of each Levenberg–Marquardt run.
 
-    **Returns:** an `Inversion`.
+    **Returns:** an `Inversion`; its error is that of the values alone.
 
     **Raises:** `ValueError` if `values` and `points` do not agree in number.
     """
@@ -72,27 +116,62 @@ def invert(
         f"values must have shape (channels, {points.shape[0]}), one column for each "
         f"point; got {values.shape}.",
     )
-    fixed, seen = _stop_gradient((model, values))
-    size = norm(seen)
+    whole = _Problem(model, points, values, prior, jnp.asarray(noise, values.dtype))
+    fixed = _stop_gradient(whole)
+    starts = _starts(fixed.model, max_restarts).astype(values.dtype)
+    if start is not None:
+        starts = starts.at[0].set(_stop_gradient(start))
+    if prior is not None:
+        whitened = jax.vmap(fixed.whitened)(starts)
+        starts = whitened if start is not None else whitened.at[0].set(0)
+    found = _search(fixed, starts, accept, max_iterations)
 
-    def jacobian(latent, _):
-        whole = decoder_jacobian(fixed.decoder, points, latent)
-        return whole.reshape(-1, latent.shape[0]) / size
+    def cost(z):
+        return jnp.sum(whole.residual(z) ** 2) / 2
 
-    found = _search(
-        lambda a: _residual(fixed, points, seen, a),
-        jacobian,
-        _starts(fixed, max_restarts).astype(values.dtype),
-        accept,
-        max_iterations,
-    )
+    z = at_minimum(cost, found.latent)
+    error = norm(whole.misfit(z))
+    return Inversion(whole.latent(z), error, found.result, found.restarts, found.work)
 
-    def cost(latent):
-        return jnp.sum(_residual(model, points, values, latent) ** 2) / 2
 
-    latent = at_minimum(cost, found.latent)
-    error = norm(_residual(model, points, values, latent))
-    return Inversion(latent, error, found.result, found.restarts, found.work)
+class _Problem(eqx.Module):
+    """What is made small, in the coordinates z that the prior gives."""
+
+    model: ReducedModel
+    points: Array
+    values: Array
+    prior: LatentLaw | None
+    noise: Array
+
+    def latent(self, z: Array) -> Array:
+        return z if self.prior is None else self.prior.latent(z)
+
+    def whitened(self, latent: Array) -> Array:
+        return latent if self.prior is None else self.prior.whiten(latent)
+
+    def misfit(self, z: Array) -> Array:
+        """Of the values, relative to their size."""
+        seen = self.model.decoder(self.points, self.latent(z))
+        return ((seen - self.values) / norm(self.values)).reshape(-1)
+
+    def residual(self, z: Array) -> Array:
+        """The misfit, and what the prior says."""
+        if self.prior is None:
+            return self.misfit(z)
+        return jnp.concatenate([self.misfit(z), self._weight() * z])
+
+    def jacobian(self, z: Array) -> Array:
+        """Of the residual."""
+        latent = self.latent(z)
+        whole = decoder_jacobian(self.model.decoder, self.points, latent)
+        rows = whole.reshape(-1, latent.shape[0]) / norm(self.values)
+        if self.prior is None:
+            return rows
+        rows = jnp.matmul(rows, self.prior.factor, precision="highest")
+        return jnp.concatenate([rows, self._weight() * jnp.eye(z.size, dtype=z.dtype)])
+
+    def _weight(self) -> Array:
+        return self.noise / self.values.size**0.5
 
 
 def acceptance(
@@ -158,33 +237,31 @@ def _projected(decoder: LinearDecoder, u: Array) -> Inversion:
     return Inversion(latent, error, none + Result.successful, none, none)
 
 
-def _residual(
-    model: ReducedModel, points: Array, values: Array, latent: Array
-) -> Array:
-    return ((model.decoder(points, latent) - values) / norm(values)).reshape(-1)
-
-
 def _search(
-    residual: Callable,
-    jacobian: Callable,
-    starts: Array,
-    accept: RealScalar,
-    max_iterations: int,
+    problem: _Problem, starts: Array, accept: RealScalar, max_iterations: int
 ) -> Inversion:
-    """Runs from one start after the other until a fit is accepted; keeps the best."""
+    """Runs from one start after the other until a fit is accepted; keeps the best. Its
+    latent is z, its error the norm of the whole residual."""
 
     def run(attempt):
         found = least_squares(
-            lambda a, _: residual(a),
+            lambda z, _: problem.residual(z),
             starts[attempt],
             max_iterations=max_iterations,
-            jacobian=jacobian,
+            jacobian=lambda z, _: problem.jacobian(z),
+            # The prior bounds the condition of its problem.
+            factor="qr" if problem.prior is None else "cholesky",
         )
         work = found.num_residuals + (1 + starts.shape[1]) * found.num_jacobians
         return Inversion(found.x, found.residual_norm, found.result, attempt, work)
 
+    def misfit(best):
+        return (
+            best.error if problem.prior is None else norm(problem.misfit(best.latent))
+        )
+
     def unsatisfied(best):
-        return (best.restarts + 1 < starts.shape[0]) & ~(best.error <= accept)
+        return (best.restarts + 1 < starts.shape[0]) & ~(misfit(best) <= accept)
 
     def again(best):
         new = run(best.restarts + 1)

@@ -1,9 +1,11 @@
 """The one call that fits every reduced-order model."""
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 
+from phix._errors import require
 from phix._types import PRNGKeyArray
 from phix.data import Trajectory
 from phix.rom._data import TrainingData, training_data
@@ -14,8 +16,11 @@ from phix.space import Grid
 class AbstractMethod(eqx.Module):
     """A way to make a reduced model of data: the argument in which methods differ.
 
-    Its fields are the choices the method leaves to its user.
+    Its fields are the choices the method leaves to its user. `takes_inputs` says
+    whether parameters may vary in time.
     """
+
+    takes_inputs: ClassVar[bool] = False
 
     @abc.abstractmethod
     def fit(self, data: TrainingData, *, key: PRNGKeyArray | None) -> ReducedModel:
@@ -47,4 +52,9 @@ def fit(
     """
     if not isinstance(data, TrainingData):
         data = training_data(data, parameters=parameters, grid=grid)
+    require(
+        method.takes_inputs or data.cond.ndim == 2,
+        f"{type(method).__name__} takes parameters that are constant in time, got cond "
+        f"of shape {data.cond.shape}; PhiROM and PODGalerkin take inputs that vary",
+    )
     return method.fit(data, key=key)

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from phix._types import Array, Float
+from phix.space import Grid
 
 
 class AbstractLatentMap(eqx.Module):
@@ -21,6 +22,25 @@ class AbstractLatentMap(eqx.Module):
         cond: Float[Array, " parameters"] | None,
     ) -> Float[Array, "time latent"]:
         """The latent at every time of `ts`, being `start` at the first."""
+
+
+class AbstractFieldDecoder(eqx.Module):
+    """A decoder that knows the field on one grid by a shorter way than its points.
+
+    - `grid`: where.
+    """
+
+    grid: eqx.AbstractVar[Grid]
+
+    @abc.abstractmethod
+    def field(self, latent: Float[Array, " latent"]) -> Float[Array, "channels ..."]:
+        """The field of `latent` on the grid."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, points: Float[Array, "points dim"], latent: Float[Array, " latent"]
+    ) -> Float[Array, "channels points"]:
+        """The field of `latent` at any points."""
 
 
 class ReducedModel(eqx.Module):

@@ -15,6 +15,12 @@ from phix.train import Checkpoints
 
 
 _DECODERS = {"fourier": nn.FourierDecoder, "sine": nn.SineDecoder}
+_DYNAMICS = {
+    "swish": lambda network, key: network(key),
+    "dissipative": lambda network, key: nn.DissipativeDynamics(
+        *map(network, jr.split(key))
+    ),
+}
 
 
 class Networks(eqx.Module):
@@ -24,8 +30,10 @@ class Networks(eqx.Module):
     - `decoder`: `"fourier"` (`nn.FourierDecoder`) or `"sine"` (`nn.SineDecoder`), with
       `width` and `depth`.
     - `dynamics_width`, `dynamics_depth`: of `nn.SwishDynamics`.
+    - `dynamics`: `"swish"`, that network; or `"dissipative"`, `nn.DissipativeDynamics`
+      of two of them: latents then never grow.
 
-    **Raises:** `ValueError` for an unknown decoder.
+    **Raises:** `ValueError` for an unknown decoder or dynamics.
 
     **Good values:** r between the number of free parameters of a solution and ten times
     it; `"sine"` of width 32 and depth 4 in one dimension, `"fourier"` of width 64 to 80
@@ -38,11 +46,16 @@ class Networks(eqx.Module):
     depth: int = eqx.field(static=True, default=3)
     dynamics_width: int = eqx.field(static=True, default=64)
     dynamics_depth: int = eqx.field(static=True, default=3)
+    dynamics: str = eqx.field(static=True, default="swish")
 
     def __check_init__(self):
         require(
             self.decoder in _DECODERS,
             f"unknown decoder {self.decoder!r}{nearest(self.decoder, _DECODERS)}",
+        )
+        require(
+            self.dynamics in _DYNAMICS,
+            f"unknown dynamics {self.dynamics!r}{nearest(self.dynamics, _DYNAMICS)}",
         )
 
     def build(self, data: TrainingData, *, key: PRNGKeyArray) -> ReducedModel:
@@ -61,14 +74,19 @@ class Networks(eqx.Module):
             depth=self.depth,
             key=decoder_key,
         )
-        dynamics = nn.SwishDynamics(
-            self.latent_size,
-            _standardiser(data.cond, axis=1) if data.parameters else None,
-            width=self.dynamics_width,
-            depth=self.dynamics_depth,
-            key=dynamics_key,
-            dtype=dtype,
-        )
+        last = data.cond.ndim - 1
+
+        def network(key: PRNGKeyArray) -> nn.SwishDynamics:
+            return nn.SwishDynamics(
+                self.latent_size,
+                _standardiser(data.cond, axis=last) if data.parameters else None,
+                width=self.dynamics_width,
+                depth=self.dynamics_depth,
+                key=key,
+                dtype=dtype,
+            )
+
+        dynamics = _DYNAMICS[self.dynamics](network, dynamics_key)
         shape = data.us.shape[:2]
         return ReducedModel.auto_decoder(decoder, dynamics, shape, data.parameters)
 
@@ -91,6 +109,8 @@ class Training(eqx.Module):
     - `clip`: largest norm of the gradient; 0 does not clip.
     - `chunk`: see `train.per_sample`.
     - `checkpoint`, `log`, `progress`: see `train.fit`.
+    - `rows_only`: move the latents of the batch alone (`train.table_rows`); otherwise
+      momentum and weight decay move all of the table in every step.
     """
 
     steps: int = eqx.field(static=True)
@@ -102,6 +122,7 @@ class Training(eqx.Module):
     checkpoint: Checkpoints | None = eqx.field(static=True, default=None)
     log: JsonLines | TensorBoard | None = eqx.field(static=True, default=None)
     progress: bool = eqx.field(static=True, default=True)
+    rows_only: bool = eqx.field(static=True, default=False)
 
     def optimiser(self, share: float = 1.0) -> optax.GradientTransformation:
         """AdamW at `share` of the learning rate."""

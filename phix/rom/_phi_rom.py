@@ -1,5 +1,7 @@
 """Φ-ROM and PINN-ROM as a method."""
 
+from typing import ClassVar
+
 import equinox as eqx
 
 from phix._errors import require
@@ -49,6 +51,7 @@ class PhiROM(AbstractAutoDecoder):
         et al., Journal of Computational Physics 451 (2022) 110841.
     """
 
+    takes_inputs: ClassVar[bool] = True
     equation: AbstractEquation
     networks: Networks
     training: Training

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -11,13 +10,14 @@ import jax.random as jr
 from phix._errors import nearest, require
 from phix._types import Array, Float, PRNGKeyArray
 from phix.rom._data import TrainingData
+from phix.rom._model import AbstractFieldDecoder
 from phix.space import Grid
 
 
 _METHODS = ("exact", "randomised", "incremental")
 
 
-class LinearDecoder(eqx.Module):
+class LinearDecoder(AbstractFieldDecoder):
     r"""$u(x) = \bar u(x) + \sum_k \alpha_k V_k(x)$, linear between the nodes of a grid.
 
     **Arguments:**

@@ -161,7 +161,8 @@ def _step_errors(
     frames: np.ndarray,
 ) -> Array:
     """One interval from each frame."""
-    pairs = ts[frames[:, None] + np.arange(2)]
+    places = frames[:, None] + np.arange(2)
+    pairs = ts[places]
     if isinstance(model.dynamics, AbstractLatentMap):
         # They may count their steps, and must know the times: a program for each frame.
         made = [
@@ -170,21 +171,27 @@ def _step_errors(
         ]
         after = jnp.stack(made, axis=1)[:, :, 1]
     else:
-        after = _steps(model, latents, jnp.asarray(pairs), test)
+        after = _steps(model, latents, jnp.asarray(pairs), jnp.asarray(places), test)
     return _errors(after, test.us[:, frames + 1])
 
 
 @eqx.filter_jit
 def _steps(
-    model: ReducedModel, latents: Array, pairs: Array, test: TrainingData
+    model: ReducedModel,
+    latents: Array,
+    pairs: Array,
+    places: Array,
+    test: TrainingData,
 ) -> Array:
     """The field one interval after every latent, in one program."""
 
     def one(latent, pair, cond):
         return _forecast_one(model, latent, pair, cond, test.grid)[1]
 
-    frames = jax.vmap(one, (0, 0, None))
-    return jax.vmap(frames, (0, None, 0))(latents, pairs, test.cond)
+    varies = test.cond.ndim == 3
+    frames = jax.vmap(one, (0, 0, 0 if varies else None))
+    cond = test.cond[:, places] if varies else test.cond
+    return jax.vmap(frames, (0, None, 0))(latents, pairs, cond)
 
 
 def _rollout_errors(
@@ -198,10 +205,11 @@ def _forecast(
 ) -> Array:
     @eqx.filter_jit
     def run(model, starts, cond):
-        def one(latent, cond):
-            return _forecast_one(model, latent, ts, cond, test.grid)
+        def one(row):
+            return _forecast_one(model, row[0], ts, row[1], test.grid)
 
-        return jax.vmap(one)(starts, cond)
+        # One after the other: what is in between of all of them at once is large.
+        return jax.lax.map(one, (starts, cond))
 
     return run(model, starts, test.cond)
 

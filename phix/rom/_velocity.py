@@ -10,7 +10,7 @@ from phix._types import Array, Float, RealScalar
 from phix.nn import AbstractPointDecoder
 from phix.num import damped_lstsq
 from phix.pde import AbstractEquation
-from phix.rom._pod import LinearDecoder
+from phix.rom._model import AbstractFieldDecoder
 from phix.space import Grid
 
 
@@ -28,8 +28,8 @@ def with_parameters(
 def decode_on(
     decoder: Callable, grid: Grid, latent: Float[Array, " latent"]
 ) -> Float[Array, "channels ..."]:
-    """The decoded field on a grid; modes of that very grid are not interpolated."""
-    if isinstance(decoder, LinearDecoder) and decoder.grid == grid:
+    """The decoded field on a grid, by the shorter way if the decoder knows one."""
+    if isinstance(decoder, AbstractFieldDecoder) and decoder.grid == grid:
         return decoder.field(latent)
     field = decoder(grid.points.astype(latent.dtype), latent)
     return field.reshape(field.shape[0], *grid.shape)

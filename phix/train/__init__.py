@@ -10,6 +10,7 @@ from phix.train._compose import (
 )
 from phix.train._fit import fit as fit, lower_updates as lower_updates
 from phix.train._objective import PerSample as PerSample, per_sample as per_sample
+from phix.train._rows import RowsUpdate as RowsUpdate, table_rows as table_rows
 from phix.train._run import FitResult as FitResult, Stopped as Stopped
 from phix.train._source import (
     AbstractSource as AbstractSource,
@@ -34,12 +35,14 @@ __all__ = [
     "FitResult",
     "GradientUpdate",
     "PerSample",
+    "RowsUpdate",
     "Stopped",
+    "UpdateState",
     "alternating_update",
     "ensemble_update",
-    "UpdateState",
     "fit",
     "gradient_update",
     "lower_updates",
     "per_sample",
+    "table_rows",
 ]

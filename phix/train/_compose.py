@@ -11,6 +11,7 @@ from phix._errors import require
 from phix._types import IntScalar, PRNGKeyArray, PyTree
 from phix.train._batch import Batch
 from phix.train._objective import Metrics
+from phix.train._rows import RowsUpdate
 from phix.train._update import AbstractUpdate, GradientUpdate, UpdateState
 
 
@@ -18,7 +19,7 @@ class AlternatingUpdate(AbstractUpdate):
     """Several updates in turn on one batch; see `alternating_update`."""
 
     names: tuple[str, ...] = eqx.field(static=True)
-    updates: tuple[GradientUpdate, ...]
+    updates: tuple[GradientUpdate | RowsUpdate, ...]
 
     def init(self, model: PyTree) -> UpdateState:
         memories = tuple(update.init(model).optimiser for update in self.updates)
@@ -51,7 +52,9 @@ class AlternatingUpdate(AbstractUpdate):
         return all(update.per_device for update in self.updates)
 
 
-def alternating_update(updates: Mapping[str, GradientUpdate]) -> AlternatingUpdate:
+def alternating_update(
+    updates: Mapping[str, GradientUpdate | RowsUpdate],
+) -> AlternatingUpdate:
     """Several optimisers on several parts of a model, in turn, on the same batch.
 
     Each update sees the model as the one before left it, and moves what its own
@@ -59,8 +62,8 @@ def alternating_update(updates: Mapping[str, GradientUpdate]) -> AlternatingUpda
 
     **Arguments:**
 
-    - `updates`: name to an update made by `gradient_update`, in the order in which they
-        are to run.
+    - `updates`: name to an update made by `gradient_update` or `table_rows`, in the
+        order in which they are to run.
 
     **Returns:** an update for `fit`; its metrics are `loss`, the sum of all losses, and
     those of each update as `"name/metric"`.

@@ -57,7 +57,7 @@ class GradientUpdate(AbstractUpdate):
     trainable: PyTree | Callable
 
     def init(self, model: PyTree) -> UpdateState:
-        trained, _ = self._split(model)
+        trained, _ = self.split(model)
         require(
             len(jax.tree.leaves(trained)) > 0,
             "trainable: selects no array of the model; give a pytree of Booleans, or a "
@@ -73,7 +73,7 @@ class GradientUpdate(AbstractUpdate):
         step: IntScalar,
         key: PRNGKeyArray,
     ) -> tuple[UpdateState, Metrics]:
-        trained, rest = self._split(state.model)
+        trained, rest = self.split(state.model)
         value, metrics, gradient = value_and_gradient(
             self.objective, trained, rest, batch, step=step, key=key
         )
@@ -88,7 +88,8 @@ class GradientUpdate(AbstractUpdate):
     def per_device(self) -> bool:
         return isinstance(self.objective, PerSample)
 
-    def _split(self, model: PyTree) -> tuple[PyTree, PyTree]:
+    def split(self, model: PyTree) -> tuple[PyTree, PyTree]:
+        """The trained arrays of a model, and the rest."""
         spec = self.trainable
         # A pytree of Booleans shaped like a network is callable too, but no leaf.
         if callable(spec) and jtu.all_leaves([spec]):

@@ -128,3 +128,30 @@ def test_errors_name_the_argument(decoder, dynamics):
         nn.SwishDynamics(3, key=jr.key(1))(0.0, jnp.zeros(3), jnp.zeros(1))
     with pytest.raises(ValueError, match="latent_size, width and depth"):
         nn.SwishDynamics(3, width=0, key=jr.key(1))
+
+
+def check_never_grows(dynamics, latent):
+    """dα/dt · α ≤ 0, to the round-off of the product."""
+    rate = np.asarray(dynamics(0.0, latent))
+    size = np.linalg.norm(rate) * np.linalg.norm(latent)
+    assert np.dot(rate, latent) <= 1e-12 * size
+
+
+def test_dissipative_dynamics_never_grow():
+    """Small latents and large ones, with weights that would throw them far; the rate of
+    decay is that of the damping alone."""
+    turn, damp = (
+        jax.tree.map(lambda x: 5 * x, nn.SwishDynamics(3, width=6, depth=2, key=key))
+        for key in jr.split(jr.key(4))
+    )
+    dynamics = nn.DissipativeDynamics(turn, damp)
+    for size in (1e-3, 1.0, 30.0):
+        latent = size * jr.normal(jr.key(5), (3,))
+        check_never_grows(dynamics, latent)
+        decay = -jnp.sum(jax.nn.softplus(damp(0.0, latent)) * latent**2)
+        rate = jnp.dot(dynamics(0.0, latent), latent)
+        np.testing.assert_allclose(rate, decay, rtol=1e-9, atol=1e-12 * size)
+        assert np.linalg.norm(dynamics(0.0, latent)) > 0
+    with pytest.raises(AssertionError):
+        for seed in range(4):
+            check_never_grows(turn, jr.normal(jr.key(seed), (3,)))

@@ -1,3 +1,5 @@
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -76,6 +78,11 @@ def check_minimum(solve, name):
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_against_optimistix(name):
     check_minimum(least_squares, name)
+
+
+@pytest.mark.parametrize("name", ["helical_valley", "decay_fit"])
+def test_the_factor_does_not_change_the_minimum(name):
+    check_minimum(functools.partial(least_squares, factor="cholesky"), name)
 
 
 def test_a_few_steps_are_no_minimum():
@@ -219,3 +226,7 @@ def test_bad_input():
         unchecked(residual, x0, max_iterations=0)
     with pytest.raises(ValueError, match="damping must be > 0"):
         unchecked(residual, x0, damping=0.0)
+    with pytest.raises(ValueError, match="unknown factor 'chol'"):
+        unchecked(residual, x0, factor="chol")
+    with pytest.raises(ValueError, match="as many equations as unknowns"):
+        unchecked(lambda x, _: x[:1], x0, factor="cholesky")

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 import phix.plot
-from phix.plot import error_over_time, latent_trajectories, save_figure, space_time
+from phix.plot import (
+    error_over_time,
+    field_frames,
+    latent_trajectories,
+    save_figure,
+    space_time,
+)
 
 
 T = np.linspace(0.0, 2.0, 6)
@@ -38,6 +44,34 @@ def test_space_time_draws_truth_forecast_and_error():
     # Negative twin: another forecast is not what the figure shows.
     with pytest.raises(AssertionError):
         _space_time_shows(fig, TRUTH, TRUTH + 0.2 * X)
+
+
+FRAMES = np.sin(X)[:, None] * np.cos(X[:4])[None] * np.array([1.0, 0.5])[:, None, None]
+
+
+def _field_frames_show(fig, truth, forecast):
+    """Three rows of two columns, on the scale of the truth of each frame."""
+    images = [axes.collections[0] for axes in fig.axes[:6]]
+    for frame in range(2):
+        column = images[frame::2]
+        fields = truth[frame], forecast[frame], forecast[frame] - truth[frame]
+        for image, field in zip(column, fields, strict=True):
+            assert np.array_equal(np.asarray(image.get_array()), field.T)
+        low, high = truth[frame].min(), truth[frame].max()
+        assert column[0].get_clim() == column[1].get_clim() == (low, high)
+        assert column[2].get_clim() == (-(high - low) / 2, (high - low) / 2)
+
+
+def test_field_frames_draw_truth_forecast_and_error():
+    forecast = FRAMES + 0.1
+    fig = field_frames(FRAMES, forecast, x=X, y=X[:4], t=[0.0, 2.0], title="two")
+    _field_frames_show(fig, FRAMES, forecast)
+    assert {"truth u", "forecast − truth u", "two", "t = 2"} <= _words(fig)
+    with pytest.raises(AssertionError):
+        _field_frames_show(fig, FRAMES, FRAMES)
+    function = getattr(field_frames, "__wrapped__", field_frames)
+    with pytest.raises(ValueError, match=r"must both be \(frames, x, y\)"):
+        function(FRAMES, FRAMES[:1], x=X, y=X[:4], t=[0.0, 2.0])
 
 
 def test_a_perfect_forecast_can_be_drawn():

@@ -1,5 +1,6 @@
 """The command `phix run` on a small Burgers case: real processes, real files."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -9,12 +10,27 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
+from phix import rom
 from phix.data import load_trajectories
-from phix.recipes import load_config
-from phix.recipes.phi_rom import PhiROMRecipe, Split, Training
+from phix.recipes import load_config, parse_config, to_toml
+from phix.recipes._rom_data import make_case, training_data
+from phix.recipes._rom_methods import method_of
+from phix.recipes.phi_rom import (
+    DecayingTurbulence,
+    FourierNetwork,
+    HotSpots,
+    Loss,
+    PhiROMRecipe,
+    Split,
+    Starts,
+    SwishMLP,
+    Training,
+    TwoDimensionalKdV,
+)
 from tests.processes import ROOT
 
 
@@ -59,16 +75,9 @@ def wait_for(process, run, lines):
 def weights(run):
     """Every array of the final model, by its place."""
     import equinox as eqx
-    import jax
 
-    from phix.data import RunDirectory
-    from phix.recipes import to_dict
-    from phix.recipes._rom_data import make_case
-    from phix.recipes._rom_run import restore
-
-    recipe = load_config(run / "config.toml")
-    with jax.enable_x64(False), RunDirectory(run, to_dict(recipe)) as folder:
-        model = restore(recipe, make_case(recipe), folder)
+    with jax.enable_x64(False):
+        model, *_ = load_config(run / "config.toml").load(run)
         return [np.asarray(x) for x in jax.tree.leaves(eqx.filter(model, eqx.is_array))]
 
 
@@ -88,7 +97,11 @@ def test_a_run_leaves_what_it_promises(finished):
         for group in ("interpolated", "extrapolated"):
             assert 0 < numbers["errors"][name][group]["beyond"] < 1
     assert len(numbers["shock_offset_cells"]["Φ-ROM"]) == 4
-    assert all(t > 0 for t in numbers["cost"]["seconds"].values())
+    assert all(t > 0 for pair in numbers["cost"]["seconds"].values() for t in pair)
+    assert numbers["cost"]["coarse_error"] <= numbers["cost"]["error"]
+    # The parts of the error: forecasts start from a latent, and end no better.
+    assert numbers["sources"]["floor"]["within"] > 0
+    assert numbers["sources"]["rollout"]["within"] > 0
     report = (run / "report.md").read_text()
     assert f"{numbers['errors']['Φ-ROM']['interpolated']['beyond']:.4f}" in report
     for figure in ("space_time", "error_over_time", "latents"):
@@ -198,3 +211,151 @@ def test_evaluating_anew_gives_the_same_errors(finished):
     assert after["errors"] == before["errors"]
     for part in ("simulate", "fit"):
         assert after["seconds"][part] == before["seconds"][part]
+
+
+CONFIGS = ROOT / "configs" / "phi_rom"
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.stem)
+def test_every_config_is_read_and_written(file):
+    recipe = load_config(file)
+    assert parse_config(to_toml(recipe)) == recipe
+
+
+def test_the_paper_settings_in_two_dimensions():
+    """Of the authors' scripts: epochs times batches, and what those fix."""
+    kdv = load_config(CONFIGS / "kdv_paper.toml")
+    batches = -(-256 * 40 // 768)
+    assert kdv.training.steps == 24000 * batches
+    assert kdv.training.learning_rate.every == 80 * batches
+    assert kdv.loss.warmup == 400 * batches
+    flow = load_config(CONFIGS / "turbulence_paper.toml")
+    batches = -(-256 * 50 // 768)
+    assert flow.training.steps == 24000 * batches
+    assert flow.training.learning_rate.every == 40 * batches
+    assert flow.loss.warmup == 100 * batches
+    np.testing.assert_allclose(flow.equation.interval, 0.1227, atol=1e-4)
+    spots = load_config(CONFIGS / "diffusion_paper.toml")
+    assert spots.training.steps == 24000 * -(-100 * 25 // 1250)
+    assert spots.loss.reconstruction_weight == 0.8
+    for recipe, size in ((kdv, 100), (flow, 100), (spots, 16)):
+        assert recipe.decoder.latent_size == size
+
+
+def test_choices_that_do_not_go_together_are_named():
+    with pytest.raises(ValueError, match="split.kind must be 'initial_fields'"):
+        PhiROMRecipe(equation=HotSpots())
+    starts = Starts(num_frames=8, horizon=4)
+    with pytest.raises(ValueError, match="'crom' needs an equation at a point"):
+        PhiROMRecipe(equation=DecayingTurbulence(), split=starts, method="crom")
+    with pytest.raises(ValueError, match="'dmd' knows no parameters"):
+        PhiROMRecipe(method="dmd")
+    with pytest.raises(ValueError, match="looks a parameter up"):
+        PhiROMRecipe(equation=HotSpots(), split=starts, method="pod_interpolation")
+
+
+# Small enough to solve in a blink.
+EQUATIONS = {
+    "diffusion": HotSpots(num_points=10),
+    "kdv": TwoDimensionalKdV(num_points=12),
+    "turbulence": DecayingTurbulence(num_points=12),
+}
+
+
+def small(name, method="phi_rom", **choices):
+    split = Starts(3, 1, 2, num_frames=8, horizon=6)
+    return PhiROMRecipe(
+        equation=EQUATIONS[name],
+        split=split,
+        method=method,
+        decoder=FourierNetwork(2, 4, 2),
+        dynamics=SwishMLP(4, 1),
+        loss=Loss(warmup=2),
+        training=Training(4, 6, checkpoint_every=2),
+        pod_ranks=(2,),
+        **choices,
+    )
+
+
+@pytest.mark.parametrize("name", list(EQUATIONS))
+def test_initial_fields_are_what_the_paper_says(name):
+    problem = EQUATIONS[name]
+    grid = problem.grid()
+    us = np.asarray(problem.starts(grid, 3, jax.random.key(0)))
+    assert us.shape == (3, 2 if name == "turbulence" else 1, *grid.shape)
+    assert np.any(us[0] != us[1])
+    if name != "diffusion":
+        np.testing.assert_allclose(np.abs(us).max(axis=(1, 2, 3)), 1.0, rtol=1e-12)
+        waves = np.abs(np.fft.fft2(us))
+        k = np.abs(np.fft.fftfreq(12, 1 / 12))
+        if name == "kdv":  # no wave above the cutoff along either axis
+            assert np.max(waves[..., k > 2, :]) < 1e-12 * np.max(waves)
+        return
+    # The largest value of a spot lies at a whole number, within the heights.
+    peak = us.max(axis=(1, 2, 3))
+    assert np.all((peak > 0.3) & (peak < 2.0))
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Hot spots, made once, and the folder that keeps them."""
+    folder = tmp_path_factory.mktemp("data")
+    recipe = small("diffusion", data=folder)
+    return recipe, make_case(recipe, None)
+
+
+def test_trajectories_are_kept_and_known_again(kept):
+    recipe, first = kept
+    names = {file.name for file in recipe.data.iterdir()}
+    assert names == {"train.h5", "validation.h5", "test.h5"}
+    # Which frames become snapshots is no matter of the data; the solver's step is.
+    thinner = dataclasses.replace(recipe.split, every=2)
+    again = make_case(dataclasses.replace(recipe, split=thinner), None)
+    for a, b in ((first.train, again.train), (first.test, again.test)):
+        np.testing.assert_array_equal(a.us, b.us)
+    assert again.seconds == first.seconds
+    assert not np.any(np.asarray(first.train.us[0, 0]) == first.test.us[0, 0])
+    slower = dataclasses.replace(recipe, equation=HotSpots(num_points=10, dt=0.05))
+    with pytest.raises(ValueError, match="another equation or split"):
+        make_case(slower, None)
+
+
+METHODS = ["phi_rom", "pinn_rom", "dino", "crom", "pod_galerkin", "lspg", "deim",
+           "operator_inference", "dmd"]  # fmt: skip
+
+
+def test_every_method_goes_through_one_call(kept):
+    recipe, case = kept
+    data = training_data(recipe, case)
+    kinds = {}
+    for name in METHODS:
+        method = method_of(
+            dataclasses.replace(recipe, method=name), case.equation, data
+        )
+        kinds[name] = type(method).__name__
+        if name.startswith("pod") or name in ("dmd", "operator_inference"):
+            model = rom.fit(method, data, key=jax.random.key(0))
+            assert model.latents.shape == (3, 6, 2)
+    assert len(set(kinds.values())) == len(METHODS) - 1  # Φ-ROM and PINN-ROM
+    with_warmup = method_of(recipe, case.equation, data)
+    assert int(with_warmup.warmup * with_warmup.training.steps) == 2
+    # As many decoded points: DINo's trajectories have 6 frames, decoded twice.
+    dino = method_of(dataclasses.replace(recipe, method="dino"), case.equation, data)
+    assert dino.training.batch_size == 1 and dino.training.steps == 4 * 6 // 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(EQUATIONS))
+def test_a_run_in_two_dimensions(name, tmp_path):
+    """From the config to the report, in a process of its own."""
+    config = tmp_path / "small.toml"
+    config.write_text(to_toml(small(name)))
+    run = tmp_path / "run"
+    printed = finish(phix("run", config, "--out", run))
+    assert "On the validation set" in printed
+    assert "DMD, rank 2" in printed
+    assert (run / "figures" / "fields.png").read_bytes().startswith(PNG)
+    out = tmp_path / "forecast.h5"
+    finish(phix("forecast", run, "--parameter", "1", "--out", out))
+    trajectory, _ = load_trajectories(out, dtype=np.float32)
+    assert trajectory.us.shape[0] == 8

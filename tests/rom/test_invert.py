@@ -112,3 +112,49 @@ def test_a_trained_size_network_in_float32(getkey):
     found = rom.invert(model, points, decoder(points, table[0, 0]), accept=1e-3)
     assert found.latent.dtype == jnp.float32
     assert float(found.error) < 1e-3
+
+
+def linear_case():
+    """Ten latents of a linear decoder, six readings, a law of unequal directions."""
+    rng = np.random.default_rng(0)
+    modes = jnp.asarray(rng.normal(size=(10, 1, 40)))
+    table = rng.normal(size=(1, 50, 10)) * np.linspace(0.1, 2.0, 10) + 0.3
+    decoder = rom.LinearDecoder(GRID, modes)
+    model = rom.ReducedModel(decoder, STILL, jnp.asarray(table))
+    nodes = np.array([2, 9, 15, 22, 30, 37])
+    seen = jnp.asarray(rng.normal(size=(1, 6)))
+    return model, GRID.points[nodes], seen, np.asarray(modes)[:, 0, nodes].T
+
+
+def check_most_probable(found, model, seen, rows, noise):
+    """m + C Vᵀ(V C Vᵀ + R)⁻¹(u − V m), the answer in closed form."""
+    table, u = np.asarray(model.latents)[0], np.asarray(seen)[0]
+    mean, C = table.mean(axis=0), np.cov(table.T)
+    R = noise**2 * np.sum(u**2) / u.size * np.eye(u.size)
+    gain = C @ rows.T @ np.linalg.inv(rows @ C @ rows.T + R)
+    truth = mean + gain @ (u - rows @ mean)
+    # The search stops within 1.5e-8 of the least square, hence 1e-4 of the latent.
+    np.testing.assert_allclose(found.latent, truth, rtol=1e-4, atol=1e-4)
+    error = np.linalg.norm(rows @ truth - u) / np.linalg.norm(u)
+    np.testing.assert_allclose(found.error, error, rtol=1e-4)
+
+
+def test_with_a_prior_the_most_probable_latent_is_found():
+    model, points, seen, rows = linear_case()
+
+    @jax.jit
+    def one(table, noise):
+        law = rom.latent_law(rom.ReducedModel(model.decoder, STILL, table))
+        return rom.invert(model, points, seen, prior=law, noise=noise, max_restarts=0)
+
+    for noise in (0.05, 0.5):
+        found = one(model.latents, noise)
+        check_most_probable(found, model, seen, rows, noise)
+    with pytest.raises(AssertionError):
+        check_most_probable(found, model, seen, rows, 0.05)
+    # A direction in which training latents never vary is fixed.
+    flat = model.latents.at[..., 3].set(0.7)
+    found = one(flat, 0.05)
+    law = rom.latent_law(rom.ReducedModel(model.decoder, STILL, flat))
+    np.testing.assert_allclose(found.latent[3], 0.7, atol=1e-12)
+    np.testing.assert_allclose(law.latent(law.whiten(flat[0, 0])), flat[0, 0])

@@ -54,7 +54,8 @@ def _dynamics(dtype):
         dynamics = eqx.tree_at(
             lambda d: d.parameters, cast(drawn, dtype), nn.Standardiser(mean, std)
         )
-        return dynamics(0.0, latent, cond)
+        damped = nn.DissipativeDynamics(dynamics, dynamics)
+        return dynamics(0.0, latent, cond), damped(0.0, latent, cond)
 
     args = (
         jnp.full(1, 0.02, dtype),
@@ -79,7 +80,7 @@ def _normalisers(dtype):
 CASES = [
     Case("sine decoder", _decoder, ("SineDecoder", "MinMax", "Standardiser")),
     Case("Fourier decoder", _fourier, ("FourierDecoder", "AbstractPointDecoder")),
-    Case("swish dynamics", _dynamics, ("SwishDynamics",)),
+    Case("swish dynamics", _dynamics, ("SwishDynamics", "DissipativeDynamics")),
     Case("normalisers", _normalisers, ("MinMax", "Standardiser")),
 ]
 EXEMPT = {

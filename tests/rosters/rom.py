@@ -82,9 +82,28 @@ def _invert(dtype):
         points = _points(dtype)
         # A field the decoder can give: the minimum is found to round-off.
         field = model.decoder(points, target)
-        return rom.invert(model, points, field, accept=1e-4).latent
+        law = rom.latent_law(_model(2 * latents + latents**2, mean))
+        seen = rom.invert(
+            model, points[:1], field[:, :1], prior=law, noise=0.5, max_restarts=0
+        )
+        return rom.invert(model, points, field, accept=1e-4).latent, seen.latent
 
     return run, (*_args(dtype), jnp.array([0.2, 0.1], dtype))
+
+
+def _encoder(dtype):
+    points = _points(jnp.float32)
+    law = rom.LatentLaw(jnp.ones(2, jnp.float32), jnp.eye(2, dtype=jnp.float32))
+    network = eqx.nn.MLP(8, 2, 4, 1, jax.nn.gelu, dtype=jnp.float32, key=jr.key(6))
+    one = jnp.ones(1, jnp.float32)
+    drawn = rom.SensorEncoder(points, nn.Standardiser(one, one), law, network)
+
+    def run(factor, values):
+        law = rom.LatentLaw(factor[0], factor)
+        return eqx.tree_at(lambda e: e.law, cast(drawn, dtype), law)(values)
+
+    factor = jnp.array([[1.0, 0.3], [-0.2, 2.0]], dtype)
+    return run, (factor, _field(dtype))
 
 
 def _velocity(dtype):
@@ -225,6 +244,23 @@ def _crom(dtype):
     return run, (*_args(dtype), start, jnp.asarray(0.02, dtype))
 
 
+def _cheap(dtype):
+    """Decoders of whole fields from few points, drawn in float32."""
+    grid = Grid(12, (0.0, 100.0))
+    table = jr.normal(jr.key(5), (2, 3, 2), jnp.float32)
+    decoder, dynamics = _drawn()
+    drawn = rom.ReducedModel(decoder, dynamics, table)
+    sampled = cast(rom.low_rank(drawn, grid, 2, num_nodes=3).decoder, dtype)
+
+    def run(latents, mean, start):
+        model = _model(latents, mean)
+        coarse = rom.coarsened(model, grid, (6,))
+        made = rom.decode_frames(coarse, start[None], grid)
+        return made, sampled.field(start), sampled(grid.points.astype(dtype), start)
+
+    return run, (*_args(dtype), jnp.array([0.3, -0.2], dtype))
+
+
 def _moving(dtype):
     def run(field, factor):
         us = jnp.stack([field, 1.1 * field * factor])
@@ -271,7 +307,8 @@ CASES = [
         "tests/rom/test_phi.py compares it with differences that do the same",
     ),
     Case("forecast", _forecast, ("forecast", "Forecast", "decode_frames")),
-    Case("inversion", _invert, ("invert", "Inversion")),
+    Case("inversion", _invert, ("invert", "Inversion", "LatentLaw", "latent_law")),
+    Case("sensor encoder", _encoder, ("SensorEncoder",)),
     Case("latent velocity", _velocity, ("latent_velocity",)),
     Case(
         "POD-Galerkin",
@@ -326,6 +363,11 @@ CASES = [
         "tests/rom/test_phi.py and test_autodecoders.py have the truth",
     ),
     Case("CROM's steps", _crom, ("CROMDynamics", "decoder_jacobian")),
+    Case(
+        "fields from few points",
+        _cheap,
+        ("AbstractFieldDecoder", "CoarseDecoder", "SampledDecoder", "coarsened"),
+    ),
     Case("samples", _samples, ("snapshots", "sequences", "Sequence")),
     Case("stratified subset", _subset, ("stratified_subset",)),
 ]
@@ -335,5 +377,9 @@ EXEMPT = {
     "ErrorReport": "what error_report gives",
     "error_report": "measures on the host, with a program for each frame; its parts "
     "are in the roster",
+    "fit_encoder": "a loop on the host, as train.fit",
+    "low_rank": "chooses points on the host; its decoder is in the roster",
+    "Price": "what price gives",
+    "price": "measures on the host; what it times is in the roster",
     "fit_ensemble": "a loop on the host, as train.fit",
 }

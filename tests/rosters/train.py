@@ -9,6 +9,7 @@ from phix.train import (
     ensemble_update,
     gradient_update,
     per_sample,
+    table_rows,
 )
 from tests.rosters.case import Case
 
@@ -69,7 +70,30 @@ def _source(dtype):
     return fn, (x, weight)
 
 
+def _rows_in_batch(dtype):
+    def loss(model, sample, *, step, key):
+        del step, key
+        row, x, y = sample
+        return jnp.sum((model[row] * x - y) ** 2), {}
+
+    update = table_rows(
+        gradient_update(per_sample(loss), optax.sgd(0.1, momentum=0.9)),
+        lambda model: model,
+        lambda samples, shape: samples[0],
+        lambda samples, places: (places, *samples[1:]),
+    )
+
+    def fn(model, x, y, weight):
+        samples = jnp.array([2, 0, 2, 1]), x, y[:, None]
+        batch = Batch(samples, weight, jnp.arange(4, dtype=jnp.int32))
+        table = jnp.stack([model, 2 * model, model**2, 3 * model])
+        return update(update.init(table), batch, step=0, key=jr.key(2))
+
+    return fn, _data(dtype)
+
+
 CASES = [
+    Case("rows of a table", _rows_in_batch, ("table_rows", "RowsUpdate")),
     Case("per_sample", _objective, ("per_sample", "PerSample", "Batch")),
     Case(
         "gradient_update",
