@@ -1,6 +1,6 @@
 """Trajectories and runs on disk: what a computation leaves behind."""
 
-from phix.data._files import atomic_write as atomic_write
+from phix._files import atomic_write as atomic_write
 from phix.data._log import JsonLines as JsonLines
 from phix.data._progress import Progress as Progress
 from phix.data._run import (
