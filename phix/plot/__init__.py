@@ -1,9 +1,14 @@
 """Figures of arrays, drawn by matplotlib, which is imported when first used."""
 
+from phix.plot._animation import (
+    animate_field as animate_field,
+    animation_path as animation_path,
+)
 from phix.plot._curves import (
     error_over_time as error_over_time,
     latent_trajectories as latent_trajectories,
 )
+from phix.plot._field import field_history as field_history
 from phix.plot._figure import (
     require_matplotlib as require_matplotlib,
     save_figure as save_figure,
@@ -12,7 +17,10 @@ from phix.plot._space_time import space_time as space_time
 
 
 __all__ = [
+    "animate_field",
+    "animation_path",
     "error_over_time",
+    "field_history",
     "latent_trajectories",
     "require_matplotlib",
     "save_figure",
