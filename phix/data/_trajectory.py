@@ -126,9 +126,8 @@ class Trajectory(eqx.Module):
         """
         from phix.data import _store, _xarray
 
-        suffix = Path(path).suffix
-        require(suffix in (".h5", ".nc"), f"path must end in .h5 or .nc, got {path}")
-        if suffix == ".nc":
+        path = trajectory_path(path)
+        if path.suffix == ".nc":
             _xarray.write_netcdf(path, self)
         else:
             _store.save_trajectories(path, self)
@@ -147,6 +146,16 @@ class Trajectory(eqx.Module):
             "jax.tree.map(lambda a: a[0], trajectory)",
         )
         return {"us": self.us, "ts": self.ts, "axes": self.space.axes}
+
+
+def trajectory_path(path: str | os.PathLike) -> Path:
+    """The path, if `Trajectory.save` can write there.
+
+    **Raises:** `ValueError` for a suffix other than `.h5` and `.nc`.
+    """
+    path = Path(path)
+    require(path.suffix in (".h5", ".nc"), f"path must end in .h5 or .nc, got {path}")
+    return path
 
 
 def _message(trajectory: Trajectory, codes: np.ndarray, failed: np.ndarray) -> str:

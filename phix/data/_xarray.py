@@ -38,8 +38,10 @@ def to_dataset(trajectory: Trajectory) -> xr.Dataset:
         names = _AXES if grid.ndim <= 3 else [f"x{a}" for a in range(grid.ndim)]
         names = tuple(names[: grid.ndim])
         coordinates |= {
-            name: (name, np.asarray(axis), _UNIT)
-            for name, axis in zip(names, grid.axes, strict=True)
+            name: (name, first + h * np.arange(n), _UNIT)
+            for name, first, h, n in zip(
+                names, grid.origin, grid.spacing, grid.shape, strict=True
+            )
         }
     else:
         names = None

@@ -10,6 +10,7 @@ from phix.plot._curves import (
 )
 from phix.plot._field import field_history as field_history
 from phix.plot._figure import (
+    figure_path as figure_path,
     require_matplotlib as require_matplotlib,
     save_figure as save_figure,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "animation_path",
     "error_over_time",
     "field_history",
+    "figure_path",
     "latent_trajectories",
     "require_matplotlib",
     "save_figure",
