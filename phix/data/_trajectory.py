@@ -134,12 +134,13 @@ class Trajectory(eqx.Module):
 
     def _drawn(self) -> dict[str, Any]:
         """What a drawing needs, if there is one field to draw."""
-        require(
-            isinstance(self.space, Grid)
-            and isinstance(self.us, jax.Array | np.ndarray),
-            "only a field on a Grid can be drawn; this trajectory holds "
-            f"{type(self.us).__name__} on {type(self.space).__name__}",
-        )
+        if not (
+            isinstance(self.space, Grid) and isinstance(self.us, jax.Array | np.ndarray)
+        ):
+            raise ValueError(
+                "only a field on a Grid can be drawn; this trajectory holds "
+                f"{type(self.us).__name__} on {type(self.space).__name__}"
+            )
         require(
             np.ndim(self.ts) == 1,
             "a batch of trajectories cannot be drawn; take one of it: "

@@ -77,7 +77,7 @@ def write_netcdf(path: str | os.PathLike, trajectory: Trajectory) -> None:
     for name, variable in list(dataset.data_vars.items()):
         if np.iscomplexobj(variable):
             parts = {f"{name}_real": variable.real, f"{name}_imag": variable.imag}
-            dataset = dataset.drop_vars(name).assign(parts)
+            dataset = dataset.drop_vars([name]).assign(parts)
     with atomic_path(path) as temporary:
         dataset.to_netcdf(temporary, engine="h5netcdf")
 

@@ -62,11 +62,13 @@ def field_history(
         fig = make_figure((1.2 + 2.6 * len(shown), 0.4 + height * len(names)))
         panels = fig.subplots(len(names), len(shown), squeeze=False)
         for channel, (row, name) in enumerate(zip(panels, names, strict=True)):
-            image = None
-            for panel, frame in zip(row, shown, strict=True):
-                image = draw_image(panel, us[:, channel], frame, grid_axes)
-                panel.set_title(f"t = {ts[frame]:.4g}" if channel == 0 else "")
-            fig.colorbar(image, ax=list(row), label=name)
+            images = [
+                draw_image(panel, us[:, channel], frame, grid_axes)
+                for panel, frame in zip(row, shown, strict=True)
+            ]
+            fig.colorbar(images[0], ax=list(row), label=name)
+        for panel, frame in zip(panels[0], shown, strict=True):
+            panel.set_title(f"t = {ts[frame]:.4g}")
     fig.suptitle(title)
     return fig
 
