@@ -12,6 +12,7 @@ import numpy as np
 from phix._errors import checked_dtype, is_concrete, require
 from phix._types import Array, Inexact
 from phix.space._forms import by_batch, by_derivative
+from phix.space._halfwaves import HalfWaves
 from phix.space._hermitian import check_spectrum
 from phix.space._trig import Basis, trig_basis
 
@@ -21,10 +22,12 @@ class Modes(eqx.Module):
 
     $$u(x) = \sum_k c_k \prod_a \phi_{k_a}(x_a)$$
 
-    with $e^{i\kappa_k (x - x_0)}$ along periodic axes, and the sines or cosines that
-    the boundary and the nodes ask for along the others. $x_0$ is the first node: the
-    low end for vertex nodes, where coefficients do not depend on the resolution, and
-    half a cell further for centre nodes. Everything is static; a `Modes` can be hashed.
+    with $e^{i\kappa_k (x - x_0)}$ along periodic axes, cosines and sines of
+    half-integer waves along antiperiodic ones (real coefficients, in pairs; an even
+    number of nodes), and the sines or cosines that the boundary and the nodes ask for
+    along the others. $x_0$ is the first node: the low end for vertex nodes, where
+    coefficients do not depend on the resolution, and half a cell further for centre
+    nodes. Everything is static; a `Modes` can be hashed.
 
     Along a periodic axis coefficients are in the order $-K \ldots K$; a real field
     needs only $0 \ldots K$ along its last periodic axis. Cost: a real FFT for a
@@ -34,15 +37,16 @@ class Modes(eqx.Module):
 
     **Arguments:**
 
-    - `grid`: the grid; it must have no inflow, outflow, twisted or antiperiodic side.
+    - `grid`: the grid; it must have no inflow, outflow or twisted side. A twisted
+        field less its `grid.ramp()` is one on `grid.untwisted`.
     - `keep`: None for every mode, or the kept fraction $f \in (0, 1]$: along a periodic
         axis of n nodes those with $|k| < fn/2$, along another the first $\lceil
         fn\rceil$. With 2/3 products of two fields, with 1/2 of three, come out without
         aliasing.
     - `complex`: whether fields are complex.
 
-    **Raises:** `ValueError` for a grid without transform, a fraction out of range, or
-    a fraction that leaves no wave.
+    **Raises:** `ValueError` for a grid without transform, an odd number of nodes along
+    an antiperiodic axis, a fraction out of range, or one that leaves no wave.
     """
 
     grid: Any = eqx.field(static=True)
@@ -55,12 +59,18 @@ class Modes(eqx.Module):
         self.complex = complex
         for axis, sides in enumerate(grid.boundary):
             kinds = {side.kind for side in sides}
-            bad = kinds & {"inflow", "outflow", "twisted", "antiperiodic"}
+            bad = kinds & {"inflow", "outflow", "twisted"}
             require(
                 not bad,
                 f"grid has no transform: axis {axis} is {' and '.join(sorted(bad))}; "
-                "use stencils (phix.space.derivative), or periodic, Dirichlet or "
-                "Neumann sides",
+                "use stencils (phix.space.derivative), or periodic, antiperiodic, "
+                "Dirichlet or Neumann sides; of a twisted field transform what is left "
+                "without its ramp, on grid.untwisted",
+            )
+            require(
+                "antiperiodic" not in kinds or grid.shape[axis] % 2 == 0,
+                f"shape: an antiperiodic axis needs an even number of nodes, axis "
+                f"{axis} has {grid.shape[axis]}",
             )
         require(
             keep is None or 0 < keep <= 1,
@@ -141,7 +151,7 @@ class Modes(eqx.Module):
 
     @property
     def trig_axes(self) -> tuple[int, ...]:
-        """The axes of sines or cosines."""
+        """The axes of sines or cosines, or of both."""
         return tuple(a for a in range(self.grid.ndim) if not self._periodic(a))
 
     @property
@@ -155,7 +165,9 @@ class Modes(eqx.Module):
         """The highest wave K kept along a periodic axis, else the number of modes."""
         n = self.grid.shape[axis]
         if not self._periodic(axis):
-            return n if self.keep is None else math.ceil(self.keep * n - 1e-9)
+            top = n if self.keep is None else math.ceil(self.keep * n - 1e-9)
+            # Cosine and sine of a half-integer wave stay together.
+            return top + top % 2 if self._antiperiodic(axis) else top
         return n // 2 if self.keep is None else math.ceil(self.keep * n / 2 - 1e-9) - 1
 
     @property
@@ -235,8 +247,13 @@ class Modes(eqx.Module):
     def _periodic(self, axis: int) -> bool:
         return self.grid.boundary[axis][0].kind == "periodic"
 
-    def _basis(self, axis: int) -> Basis:
+    def _antiperiodic(self, axis: int) -> bool:
+        return self.grid.boundary[axis][0].kind == "antiperiodic"
+
+    def _basis(self, axis: int) -> Basis | HalfWaves:
         left, right = self.grid.boundary[axis]
+        if self._antiperiodic(axis):
+            return HalfWaves()
         return trig_basis(left.kind, right.kind, self.grid.node)
 
     @property
