@@ -12,13 +12,17 @@ from typing import ClassVar
 class _Named:
     """A choice that builds what has its name."""
 
-    def build(self, grid):
-        """The equation on a grid."""
+    def build(self, *grid):
+        """What has this name in `phix.pde`, an equation on a grid."""
         from phix import pde
 
         fields = dataclasses.fields(self)  # pyright: ignore
         values = {field.name: getattr(self, field.name) for field in fields}
-        return getattr(pde, type(self).__name__)(grid, **values)
+        values = {
+            name: value.build() if isinstance(value, _Named) else value
+            for name, value in values.items()
+        }
+        return getattr(pde, type(self).__name__)(*grid, **values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,6 +221,58 @@ class NavierStokes(_Named):
     dealias: float = 2 / 3
 
 
+@dataclasses.dataclass(frozen=True)
+class Linear(_Named):
+    """The potential of a free field."""
+
+    kind: ClassVar[str] = "linear"
+    m: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Phi4(_Named):
+    """The potential with two vacua."""
+
+    kind: ClassVar[str] = "phi4"
+    coupling: float = 1.0
+    vacuum: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class SineGordon(_Named):
+    """The periodic potential."""
+
+    kind: ClassVar[str] = "sine_gordon"
+
+
+@dataclasses.dataclass(frozen=True)
+class DoubleSineGordon(_Named):
+    """The periodic potential with a second harmonic."""
+
+    kind: ClassVar[str] = "double_sine_gordon"
+    eta: float = 0.25
+
+
+@dataclasses.dataclass(frozen=True)
+class Phi6(_Named):
+    """The potential with three vacua."""
+
+    kind: ClassVar[str] = "phi6"
+    coupling: float = 1.0
+    vacuum: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class KleinGordon(_Named):
+    """A scalar field with a potential; channels are the field and its rate."""
+
+    kind: ClassVar[str] = "klein_gordon"
+    potential: Linear | Phi4 | SineGordon | DoubleSineGordon | Phi6
+    speed: float = 1.0
+    damping: float | None = None
+    dealias: float | None = None
+
+
 Equation = (
     Advection
     | Diffusion
@@ -238,7 +294,22 @@ Equation = (
     | NonlinearSchrodinger
     | Vorticity
     | NavierStokes
+    | KleinGordon
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Twisted:
+    """The boundary of a field that gains `shift` along every axis."""
+
+    kind: ClassVar[str] = "twisted"
+    shift: float = 2 * math.pi
+
+    def build(self):
+        """The boundary, of a field and its rate."""
+        from phix.space import Twisted
+
+        return Twisted((self.shift, 0.0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,16 +317,19 @@ class Box:
     """The arguments of `phix.space.Grid`.
 
     - `extent`: one pair for all axes, or one for each.
-    - `boundary`: one name for all sides, or for each axis one name or a pair.
+    - `boundary`: one name for all sides, or for each axis one name or a pair; or the
+        table of `Twisted`.
     """
 
     shape: tuple[int, ...]
     extent: tuple[float, float] | tuple[tuple[float, float], ...] = (0.0, 2 * math.pi)
-    boundary: str | tuple[str | tuple[str, str], ...] = "periodic"
+    boundary: str | Twisted | tuple[str | tuple[str, str], ...] = "periodic"
     node: str = "vertex"
 
     def build(self):
         """The grid."""
         from phix.space import Grid
 
-        return Grid(self.shape, self.extent, self.boundary, self.node)
+        sides = self.boundary
+        sides = sides.build() if isinstance(sides, Twisted) else sides
+        return Grid(self.shape, self.extent, sides, self.node)

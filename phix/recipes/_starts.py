@@ -207,6 +207,59 @@ class BurgersShock:
         return _on_line(equation, dtype, burgers_shock)
 
 
+@dataclasses.dataclass(frozen=True)
+class Kink:
+    """The arguments of `phix.pde.kink`, for `klein_gordon`."""
+
+    kind: ClassVar[str] = "kink"
+    speed: float = 0.0
+    centre: float = 0.0
+    antikink: bool = False
+
+    def build(self, equation, dtype):
+        """The field and its rate."""
+        from phix.pde import kink
+
+        return _on_line(equation, dtype, lambda x: kink(
+            equation.potential, x, **dataclasses.asdict(self)
+        ))  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class KinkAntikink:
+    """The arguments of `phix.pde.kink_antikink`, for `klein_gordon`."""
+
+    kind: ClassVar[str] = "kink_antikink"
+    speed: float
+    separation: float = 20.0
+
+    def build(self, equation, dtype):
+        """The field and its rate."""
+        from phix.pde import kink_antikink
+
+        return _on_line(equation, dtype, lambda x: kink_antikink(
+            equation.potential, x, **dataclasses.asdict(self)
+        ))  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Breather:
+    """The arguments of `phix.pde.breather`, for `klein_gordon` with `sine_gordon`."""
+
+    kind: ClassVar[str] = "breather"
+    omega: float = 0.5
+    speed: float = 0.0
+    centre: float = 0.0
+
+    def build(self, equation, dtype):
+        """The field and its rate."""
+        from phix.pde import breather
+
+        return _on_line(equation, dtype, lambda x: breather(
+            x, **dataclasses.asdict(self)
+        ))  # fmt: skip
+
+
 Start = (
     Gaussian
     | Wave
@@ -216,12 +269,17 @@ Start = (
     | KdVSolitons
     | SchrodingerSoliton
     | BurgersShock
+    | Kink
+    | KinkAntikink
+    | Breather
 )
 
 
 def _on_line(equation, dtype, profile: Callable):
-    """A profile of x on a grid in one dimension, as a field of one channel."""
+    """A profile of x on a grid in one dimension, as a field."""
+    import jax.numpy as jnp
+
     grid = equation.space
     if grid.ndim != 1:
         raise ValueError(f"this start is one-dimensional, the grid is {grid.shape}")
-    return profile(grid.axes[0].astype(dtype))[None]
+    return jnp.atleast_2d(profile(grid.axes[0].astype(dtype)))
