@@ -23,6 +23,9 @@ from phix.pde._hamiltonian import (
     FunctionHamiltonian as FunctionHamiltonian,
     from_hamiltonian as from_hamiltonian,
 )
+from phix.pde._initial_condition import (
+    check_initial_condition as check_initial_condition,
+)
 from phix.pde._kdv import (
     KortewegDeVries as KortewegDeVries,
     kdv_soliton as kdv_soliton,
@@ -122,6 +125,7 @@ __all__ = [
     "Vorticity",
     "breather",
     "burgers_shock",
+    "check_initial_condition",
     "curl",
     "from_hamiltonian",
     "from_rhs",

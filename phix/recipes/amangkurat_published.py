@@ -5,7 +5,8 @@ Nothing here is right; `phix.pde` has the right forms. What is different:
 - the grid includes both ends, so that its period is L + Δx and not L;
 - a lone kink stands on it, and jumps from v to −v at the seam;
 - the breather has 1/ε where ε/ω belongs, and an odd rate where there is none;
-- the pair of kinks lacks its −v: the far field is the top of the barrier;
+- the pair of kinks lacks its −v, so that the far field is the top of the barrier, and
+  the rate of the antikink has the wrong sign: both move to the right;
 - the step length changes inside $\varphi^{n+1} = 2\varphi^n - \varphi^{n-1} +
   \Delta t^2 a^n$, which multiplies the velocity by the ratio of the lengths;
 - entropies sum densities without Δx.
@@ -81,7 +82,7 @@ def breather(x: np.ndarray, omega: float = 0.5) -> tuple[np.ndarray, np.ndarray]
 def collision(
     x: np.ndarray, separation: float = 20.0, speed: float = 0.3
 ) -> tuple[np.ndarray, np.ndarray]:
-    """No pair of kinks in a vacuum: 0 far away, 2 between them."""
+    """No pair of kinks in a vacuum: 0 far away, 2 between, and both move right."""
     gamma = 1 / np.sqrt(1 - speed**2)
     left = gamma * (x + separation / 2) / np.sqrt(2)
     right = gamma * (x - separation / 2) / np.sqrt(2)
