@@ -27,6 +27,11 @@ from phix.pde._kdv import (
     KortewegDeVries as KortewegDeVries,
     kdv_soliton as kdv_soliton,
 )
+from phix.pde._kink_fit import (
+    KinkFit as KinkFit,
+    locate_kink as locate_kink,
+    locate_pair as locate_pair,
+)
 from phix.pde._klein_gordon import KleinGordon as KleinGordon
 from phix.pde._kuramoto_sivashinsky import (
     FlameFront as FlameFront,
@@ -69,6 +74,7 @@ from phix.pde._solitons import (
     kink_antikink as kink_antikink,
     kink_profile as kink_profile,
 )
+from phix.pde._sponge import sponge as sponge
 from phix.pde._transport import (
     Advection as Advection,
     HyperDiffusion as HyperDiffusion,
@@ -79,6 +85,7 @@ from phix.pde._viscous_burgers import (
     ViscousBurgers as ViscousBurgers,
 )
 from phix.pde._vorticity import Vorticity as Vorticity
+from phix.pde._wave_modes import WaveModes as WaveModes
 
 
 __all__ = [
@@ -106,6 +113,7 @@ __all__ = [
     "FunctionStep",
     "GrayScott",
     "HyperDiffusion",
+    "KinkFit",
     "KleinGordon",
     "KortewegDeVries",
     "KuramotoSivashinsky",
@@ -120,6 +128,7 @@ __all__ = [
     "SwiftHohenberg",
     "ViscousBurgers",
     "Vorticity",
+    "WaveModes",
     "breather",
     "burgers_shock",
     "curl",
@@ -132,6 +141,9 @@ __all__ = [
     "kink_antikink",
     "kink_profile",
     "kolmogorov",
+    "locate_kink",
+    "locate_pair",
     "schrodinger_soliton",
+    "sponge",
     "taylor_green",
 ]
