@@ -30,6 +30,11 @@ from phix.pde._kdv import (
     KortewegDeVries as KortewegDeVries,
     kdv_soliton as kdv_soliton,
 )
+from phix.pde._kink_fit import (
+    KinkFit as KinkFit,
+    locate_kink as locate_kink,
+    locate_pair as locate_pair,
+)
 from phix.pde._klein_gordon import KleinGordon as KleinGordon
 from phix.pde._kuramoto_sivashinsky import (
     FlameFront as FlameFront,
@@ -72,6 +77,7 @@ from phix.pde._solitons import (
     kink_antikink as kink_antikink,
     kink_profile as kink_profile,
 )
+from phix.pde._sponge import sponge as sponge
 from phix.pde._transport import (
     Advection as Advection,
     HyperDiffusion as HyperDiffusion,
@@ -82,6 +88,7 @@ from phix.pde._viscous_burgers import (
     ViscousBurgers as ViscousBurgers,
 )
 from phix.pde._vorticity import Vorticity as Vorticity
+from phix.pde._wave_modes import WaveModes as WaveModes
 
 
 __all__ = [
@@ -109,6 +116,7 @@ __all__ = [
     "FunctionStep",
     "GrayScott",
     "HyperDiffusion",
+    "KinkFit",
     "KleinGordon",
     "KortewegDeVries",
     "KuramotoSivashinsky",
@@ -123,6 +131,7 @@ __all__ = [
     "SwiftHohenberg",
     "ViscousBurgers",
     "Vorticity",
+    "WaveModes",
     "breather",
     "burgers_shock",
     "check_initial_condition",
@@ -136,6 +145,9 @@ __all__ = [
     "kink_antikink",
     "kink_profile",
     "kolmogorov",
+    "locate_kink",
+    "locate_pair",
     "schrodinger_soliton",
+    "sponge",
     "taylor_green",
 ]

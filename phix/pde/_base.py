@@ -227,7 +227,7 @@ def _declared(equation: eqx.Module) -> Iterator[tuple[str, Any]]:
     """Fields that hold parameters, a dictionary or a part counting as its entries."""
     for field in dataclasses.fields(equation):
         value = getattr(equation, field.name)
-        if isinstance(value, AbstractPart):
+        if isinstance(value, AbstractPart | AbstractEquation):
             yield from _declared(value)
             continue
         if field.metadata.get("static") or field.name == "space" or callable(value):

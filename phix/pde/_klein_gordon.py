@@ -17,6 +17,7 @@ from phix.pde._potentials import AbstractPotential, read_potential
 from phix.pde._reaction import require_channels, require_sides
 from phix.pde._seam import require_fitting, require_symmetric, seam
 from phix.pde._semilinear import like_modes
+from phix.pde._wave_modes import WaveModes, as_waves
 from phix.space import Grid, Modes, spectral_derivative
 
 
@@ -100,6 +101,13 @@ class KleinGordon(AbstractHamiltonian):
         """`speed` and `damping` are not negative; and those of the potential."""
         own = {name: (0.0, math.inf) for name in ("speed", "damping")}
         return {**own, **self.potential.limits}
+
+    def semilinear(self) -> WaveModes:
+        """The same equation for exponential schemes, `solve(kg.semilinear(), …)`.
+
+        **Raises:** `ValueError` for a speed c(x), or a twisted grid.
+        """
+        return as_waves(self, self.modes)
 
     # What a field must be
 

@@ -14,6 +14,7 @@ from phix._types import Array, Inexact
 from phix.space._forms import by_batch, by_derivative
 from phix.space._halfwaves import HalfWaves
 from phix.space._hermitian import check_spectrum
+from phix.space._packed import packed_irfft, packed_rfft
 from phix.space._trig import Basis, trig_basis
 
 
@@ -272,7 +273,7 @@ class Modes(eqx.Module):
         parts = [
             self._analyse_pair(u[i : i + 2])
             if self._in_pairs(u[i : i + 2].shape[0])
-            else self._real_fft(u[i : i + 2])
+            else self._analyse_one(u[i : i + 2])
             for i in range(0, u.shape[0], 2)
         ]
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
@@ -281,18 +282,33 @@ class Modes(eqx.Module):
         parts = [
             self._synthesise_pair(c[i : i + 2])
             if self._in_pairs(c[i : i + 2].shape[0])
-            else self._inverse_real_fft(c[i : i + 2])
+            else self._synthesise_one(c[i : i + 2])
             for i in range(0, c.shape[0], 2)
         ]
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
 
     def _in_pairs(self, channels: int) -> bool:
-        """Two channels share an FFT where the kept waves lie symmetrically; in one
-        dimension a complex FFT beats the real one even for one field."""
+        """Two channels share an FFT where the kept waves lie symmetrically; along a
+        line of odd length a complex FFT beats the real one even for one field."""
         symmetric = all(
             2 * self.highest(a) < self.grid.shape[a] for a in self.periodic_axes
         )
-        return symmetric and (channels == 2 or self.grid.ndim == 1)
+        odd_line = self.grid.ndim == 1 and not self._even_line
+        return symmetric and (channels == 2 or odd_line)
+
+    @property
+    def _even_line(self) -> bool:
+        return self.grid.ndim == 1 and self.grid.shape[0] % 2 == 0
+
+    def _analyse_one(self, u: Array) -> Array:
+        if not self._even_line:
+            return self._real_fft(u)
+        return lax.slice_in_dim(packed_rfft(u), 0, self.shape[0], axis=1)
+
+    def _synthesise_one(self, c: Array) -> Array:
+        if not self._even_line:
+            return self._inverse_real_fft(c)
+        return packed_irfft(self._write(self._blank(c, real=True), c))
 
     def _synthesise_pair(self, c: Array) -> Array:
         half = self._axes[-1]
@@ -377,7 +393,7 @@ class Modes(eqx.Module):
         return full
 
 
-# In one dimension a complex FFT beats the real one for a single field, not for many.
+# In one dimension complex FFTs beat the real one for a single field, not for many.
 # (Complex pairs across a batch are out of the question: a sample that blows up would
 # take its partner along.) In three a batch of real FFTs is the fastest way to modes,
 # complex FFTs of pairs the fastest way back; and of the transpose of each, the other.
