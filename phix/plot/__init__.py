@@ -14,12 +14,14 @@ from phix.plot._figure import (
     require_matplotlib as require_matplotlib,
     save_figure as save_figure,
 )
+from phix.plot._panels import curve_panels as curve_panels
 from phix.plot._space_time import space_time as space_time
 
 
 __all__ = [
     "animate_field",
     "animation_path",
+    "curve_panels",
     "error_over_time",
     "field_history",
     "figure_path",

@@ -42,6 +42,7 @@ def recipe_job(recipe: Any, name: str) -> Callable:
 
 
 _RECIPES: dict[str, str] = {
+    "amangkurat": "phix.recipes.amangkurat:AmangkuratRecipe",
     "phi_rom": "phix.recipes.phi_rom:PhiROMRecipe",
     "simulation": "phix.recipes.simulation:Simulation",
 }

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from phix.metrics import relative_l2
+from phix.recipes._markdown import aligned, table
 from phix.recipes._rom_data import Case
 from phix.recipes._rom_metrics import Prediction
 from phix.recipes.phi_rom import PhiROMRecipe
@@ -22,8 +23,8 @@ def summary(recipe: PhiROMRecipe, numbers: dict[str, Any], folder: Path) -> str:
     rows += error_rows(numbers)
     cost = [["one trajectory", "seconds"], *cost_rows(numbers)]
     parts = [
-        "Mean relative error, by parameter and horizon", _aligned(rows), "",
-        shock_line(numbers), "", "Cost", _aligned(cost), "",
+        "Mean relative error, by parameter and horizon", aligned(rows), "",
+        shock_line(numbers), "", "Cost", aligned(cost), "",
         *_wrapped(verdict(recipe, numbers)), "", f"report: {folder / 'report.md'}",
     ]  # fmt: skip
     return "\n".join(parts)
@@ -51,7 +52,7 @@ it is shown; *within* is the training horizon, *beyond* the time after it. A POD
 projection sees every frame and is a floor; the frozen and the slid frame see the truth
 up to the horizon.
 
-{_table([head, *error_rows(numbers)])}
+{table([head, *error_rows(numbers)])}
 
 {shock_line(numbers)}
 
@@ -63,7 +64,7 @@ up to the horizon.
 
 Median seconds for one trajectory of {numbers["cost"]["frames"]} frames, compiled.
 
-{_table([["", "seconds"], *cost_rows(numbers)])}
+{table([["", "seconds"], *cost_rows(numbers)])}
 
 {verdict(recipe, numbers)}
 
@@ -173,21 +174,6 @@ def draw(
         ts, latents, values=values, horizon=horizon, label=name
     )
     plot.save_figure(figure, folder / "latents.png")
-
-
-def _aligned(rows: list[list[str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
-    return "\n".join(lines)
-
-
-def _table(rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|---" * len(rows[0]) + "|")
-    return "\n".join(lines)
 
 
 def _wrapped(text: str) -> list[str]:
