@@ -24,6 +24,7 @@ _ENTROPIES = {
     "shannon": "Shannon",
     "renyi": "Rényi, α = 2",
     "tsallis": "Tsallis, q = 2",
+    "composite": "composite: 0.5 S + 0.3 H₂ + 0.2 T₂",
 }
 
 
@@ -238,10 +239,10 @@ def _portrait(phi: np.ndarray, rate: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _density(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The density of a sample where it has any."""
+    """The density of a sample, zero where next to nothing of it is."""
     points = np.linspace(0.0, sample.max(), 300)
     density = kernel_density(jnp.asarray(sample), jnp.asarray(points))
-    return points, np.maximum(density, 1e-3)
+    return points, np.where(np.asarray(density) > 1e-3, density, 0.0)
 
 
 def _small(p: float) -> str:
