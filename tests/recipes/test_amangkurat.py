@@ -1,6 +1,7 @@
 """The recipe amangkurat on small boxes, against closed forms."""
 
 import dataclasses
+import functools
 import json
 import re
 
@@ -10,6 +11,7 @@ import pytest
 import scipy.stats
 import xarray as xr
 
+from phix import plot
 from phix.cli import main
 from phix.recipes import _amangkurat_run as amangkurat, to_toml
 from phix.recipes._regimes import compare_regimes, holm
@@ -84,6 +86,8 @@ def test_a_run_leaves_data_figures_film_and_report(
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(amangkurat, "solve_cases", lambda recipe: cases)
+    small = functools.partial(plot.save_figure, dpi=30)
+    monkeypatch.setattr(plot, "save_figure", small)
     (tmp_path / "four.toml").write_text(to_toml(SMALL))
     assert main(["run", "four.toml"]) == 0
     folder = tmp_path / "runs/four"

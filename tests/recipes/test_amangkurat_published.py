@@ -29,19 +29,21 @@ def test_the_published_statistics(name):
     _matches(getattr(published, name)(), name)
 
 
-def _breather(**changes):
+def _breather(start=None, adaptive=True):
     x = published.grid(512, 40.0)
+    start = start or published.breather(x)
     choices = {"duration": 80.0, "num_frames": 300, "dt": 0.01}
-    start = changes.pop("start", published.breather(x))
-    return published.run(start, np.sin, x, **(choices | changes))
+    return published.run(start, np.sin, x, adaptive=adaptive, **choices)
+
+
+def _right_breather():
+    x, width = published.grid(512, 40.0), np.sqrt(0.75)
+    return 4 * np.arctan(width / 0.5 / np.cosh(width * x)), np.zeros_like(x)
 
 
 def test_each_mistake_is_needed():
     """Negative twins: with one of them mended the numbers are others."""
-    x = published.grid(512, 40.0)
-    width = np.sqrt(0.75)
-    right = 4 * np.arctan(width / 0.5 / np.cosh(width * x)), np.zeros_like(x)
-    for changes in ({"adaptive": False}, {"start": right}):
+    for changes in ({"adaptive": False}, {"start": _right_breather()}):
         with pytest.raises(AssertionError):
             _matches(_breather(**changes), "breather_case")
 
@@ -50,10 +52,7 @@ def test_the_breather_drifts_because_it_has_momentum():
     """The drift is not numerical: the start has momentum, and a fixed step drifts too;
     the right start stays where it is."""
     assert _breather(adaptive=False).drift < -10
-    x = published.grid(512, 40.0)
-    width = np.sqrt(0.75)
-    right = 4 * np.arctan(width / 0.5 / np.cosh(width * x)), np.zeros_like(x)
-    assert abs(_breather(start=right, adaptive=False).drift) < 1e-6
+    assert abs(_breather(_right_breather(), adaptive=False).drift) < 1e-6
 
 
 def test_changing_the_step_costs_all_accuracy():

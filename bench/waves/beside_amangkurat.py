@@ -1,7 +1,7 @@
 """phix beside the package amangkurat 0.0.1: the same start, the same fixed step.
 
     pip install amangkurat
-    python bench/waves/beside.py
+    python -m bench.waves.beside_amangkurat
 
 Both are given the same arrays on the nodes that the package uses (both ends included,
 so that the period is L + Δx; phix gets a grid of that period). The linear case has a
