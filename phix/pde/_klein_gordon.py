@@ -17,7 +17,7 @@ from phix.pde._potentials import AbstractPotential, read_potential
 from phix.pde._reaction import require_channels, require_sides
 from phix.pde._seam import require_fitting, require_symmetric, seam
 from phix.pde._semilinear import like_modes
-from phix.pde._wave_modes import WaveModes, as_waves
+from phix.pde._wave_modes import WaveModes
 from phix.space import Grid, Modes, spectral_derivative
 
 
@@ -107,11 +107,11 @@ class KleinGordon(AbstractHamiltonian):
 
         **Raises:** `ValueError` for a speed c(x), or a twisted grid.
         """
-        return as_waves(self, self.modes)
+        return WaveModes(self.modes, self)
 
     # What a field must be
 
-    def check(self, u: Inexact[Array, "2 *space"]) -> None:
+    def check(self, u: Array) -> None:
         """Raises `ValueError` for a field that is complex, does not fit the sides, or
         on which there is no finite force (values: where they are concrete)."""
         self.space.check(u)

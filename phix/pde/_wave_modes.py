@@ -25,6 +25,20 @@ class WaveModes(AbstractSemilinear):
     modes: Modes = eqx.field(static=True)
     equation: AbstractHamiltonian
 
+    def __init__(self, modes: Modes, equation: AbstractHamiltonian):
+        require(
+            equation.stiffness() is not None,
+            "speed: a field c(x) has no diagonal linear part; exponential schemes want "
+            "a scalar",
+        )
+        require(
+            equation.space == modes.grid,
+            "grid: exponential schemes do not know twisted sides; take Splitting4, "
+            "which follows the linear waves exactly too",
+        )
+        self.modes = modes
+        self.equation = equation
+
     @property
     def limits(self) -> Limits:
         """Those of the equation."""
@@ -32,7 +46,7 @@ class WaveModes(AbstractSemilinear):
 
     def _omega(self, y: Array) -> Array:
         """The frequencies; 1 in the place of zero, whose force is then all in N."""
-        square = self.equation.stiffness()
+        square = jnp.asarray(self.equation.stiffness())
         return like_modes(jnp.sqrt(jnp.where(square > 0, square, 1)), y)
 
     def symbol(self) -> Inexact[Array, " 2 *modes"]:
@@ -77,18 +91,3 @@ class WaveModes(AbstractSemilinear):
     def invariants(self) -> dict[str, Callable]:
         """Those of the equation."""
         return self.equation.invariants
-
-
-def as_waves(equation: AbstractHamiltonian, modes: Modes) -> WaveModes:
-    """See `KleinGordon.semilinear`."""
-    require(
-        equation.stiffness() is not None,
-        "speed: a field c(x) has no diagonal linear part; exponential schemes want a "
-        "scalar",
-    )
-    require(
-        equation.space == modes.grid,
-        "grid: exponential schemes do not know twisted sides; take Splitting4, which "
-        "follows the linear waves exactly too",
-    )
-    return WaveModes(modes, equation)
