@@ -299,37 +299,27 @@ Equation = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Twisted:
-    """The boundary of a field that gains `shift` along every axis."""
-
-    kind: ClassVar[str] = "twisted"
-    shift: float = 2 * math.pi
-
-    def build(self):
-        """The boundary, of a field and its rate."""
-        from phix.space import Twisted
-
-        return Twisted((self.shift, 0.0))
-
-
-@dataclasses.dataclass(frozen=True)
 class Box:
     """The arguments of `phix.space.Grid`.
 
     - `extent`: one pair for all axes, or one for each.
-    - `boundary`: one name for all sides, or for each axis one name or a pair; or the
-        table of `Twisted`.
+    - `boundary`: one name for all sides, or for each axis one name or a pair.
+    - `twist`: what a field, but not its rate, gains along a `"twisted"` axis.
     """
 
     shape: tuple[int, ...]
     extent: tuple[float, float] | tuple[tuple[float, float], ...] = (0.0, 2 * math.pi)
-    boundary: str | Twisted | tuple[str | tuple[str, str], ...] = "periodic"
+    boundary: str | tuple[str | tuple[str, str], ...] = "periodic"
+    twist: float = 2 * math.pi
     node: str = "vertex"
 
     def build(self):
         """The grid."""
-        from phix.space import Grid
+        from phix.space import Grid, Twisted
+
+        def side(name):
+            return Twisted((self.twist, 0.0)) if name == "twisted" else name
 
         sides = self.boundary
-        sides = sides.build() if isinstance(sides, Twisted) else sides
+        sides = side(sides) if isinstance(sides, str) else tuple(map(side, sides))
         return Grid(self.shape, self.extent, sides, self.node)

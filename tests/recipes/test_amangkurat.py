@@ -151,3 +151,17 @@ def test_regimes_are_compared():
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.6, 0.9]) == [1.0, 1.0]
+
+
+# Slow: half a minute; the small boxes above run the same code.
+@pytest.mark.slow
+def test_the_whole_recipe_against_what_is_known():
+    cases = amangkurat.solve_cases(AmangkuratRecipe())
+    found = {name: _is_right(solved, 1e-9) for name, solved in cases.items()}
+    assert not any(solved.warnings for solved in cases.values())
+    # The pair bounces once and escapes; a run by another scheme had it at ±11.3.
+    assert found["collision"]["turns_at_centre"] == 2
+    solved = cases["collision"]
+    x, phi = np.asarray(solved.equation.space.axes[0]), solved.phi[-1]
+    (crossings,) = np.nonzero(phi[1:] * phi[:-1] < 0)
+    np.testing.assert_allclose(np.abs(x[crossings]), 11.3, atol=0.15)

@@ -54,7 +54,7 @@ start = { kind = "kink" }
 [grid]
 shape = [32]
 extent = [-8.0, 8.0]
-boundary = { kind = "twisted" }
+boundary = "twisted"
 """
 
 
