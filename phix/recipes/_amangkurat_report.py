@@ -73,9 +73,12 @@ def markdown(
     recipe: AmangkuratRecipe, cases: dict[str, Solved], numbers: dict[str, Any]
 ) -> str:
     """The whole report."""
-    entropies = [["case", *_ENTROPIES.values()]]
+    entropies = [["case", *_ENTROPIES.values(), "published Shannon, without Δx"]]
     for name, case in numbers["cases"].items():
-        entropies.append([name, *(_range(case[key]) for key in _ENTROPIES)])
+        old = numbers["published"][name]["shannon"]
+        entropies.append(
+            [name, *(_range(case[key]) for key in _ENTROPIES), _range(old)]
+        )
     regimes = numbers["regimes"]
     pairs = [["pair", "Cliff's δ", "Kolmogorov–Smirnov", "p (Holm)"]]
     for name, pair in regimes["pairs"].items():

@@ -69,7 +69,11 @@ def run(recipe: AmangkuratRecipe, directory: Path) -> None:
         numbers: dict[str, Any] = {
             "cases": {name: diagnose(solved) for name, solved in cases.items()},
             "published": {
-                name: {"largest": variant.largest, "drift": variant.drift}
+                name: {
+                    "largest": variant.largest,
+                    "drift": variant.drift,
+                    "shannon": variant.entropies()["shannon"],
+                }
                 for name, variant in variants.items()
             },
             "regimes": compare_regimes(samples),

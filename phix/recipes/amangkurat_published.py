@@ -47,13 +47,23 @@ class Published:
         )
         return float(last - first)
 
-    def shannon(self) -> np.ndarray:
-        r"""$-\sum\rho\ln\rho$ of each frame, ρ a density: it grows with the number of
+    def entropies(self) -> dict[str, np.ndarray]:
+        r"""Shannon's, Rényi's and Tsallis's (both of order 2) and their mixture, of
+        each frame: sums over a density ρ without Δx, which grow with the number of
         nodes."""
         square = self.phi**2
         density = square / np.trapezoid(square, self.x, axis=1)[:, None]
-        logarithm = np.log(np.where(density > 1e-15, density, 1.0))
-        return -np.sum(density * logarithm, axis=1)
+        density = np.where(density > 1e-15, density, 0.0)
+        logarithm = np.log(np.where(density > 0, density, 1.0))
+        shannon = -np.sum(density * logarithm, axis=1)
+        moment = np.sum(density**2, axis=1)
+        renyi, tsallis = -np.log(moment), 1 - moment
+        return {
+            "shannon": shannon,
+            "renyi": renyi,
+            "tsallis": tsallis,
+            "composite": 0.5 * shannon + 0.3 * renyi + 0.2 * tsallis,
+        }
 
 
 def grid(num_points: int, half_width: float) -> np.ndarray:
