@@ -92,7 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     simulate = add("simulate", "make the data of a config", _SIMULATE, add_help=False)
     _add_config(
         simulate,
-        "file to write, .h5 or .nc (default: <name of the config>.h5)",
+        "file to write: .h5, or .nc for one trajectory (default: <config>.h5)",
         "FILE",
     )
     simulate.add_argument(

@@ -41,6 +41,10 @@ def save_trajectories(
 
     **Raises:** `ValueError` for what a file cannot hold; `ImportError` without h5py.
     """
+    require(
+        Path(path).suffix != ".nc",
+        f"path: HDF5 is written here, not NetCDF ({path}); see Trajectory.save",
+    )
     h5py = _h5py()
     try:
         description = json.dumps(dict(attributes or {}), allow_nan=False)

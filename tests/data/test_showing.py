@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from phix.data import Trajectory, load_trajectories
+from phix.data import Trajectory, load_trajectories, save_trajectories
 from phix.space import Grid
 
 
@@ -136,6 +136,8 @@ def test_what_cannot_be_labelled_or_saved_says_why(tmp_path):
     batch = jax.tree.map(lambda a: jnp.stack([a, a]), record())
     with pytest.raises(ValueError, match="take one of it"):
         batch.to_xarray()
+    with pytest.raises(ValueError, match="HDF5 is written here"):
+        save_trajectories(tmp_path / "batch.nc", batch)
     with pytest.raises(ValueError, match="an array or a dictionary of arrays, got tup"):
         record(None, us=(jnp.ones(5),)).to_xarray()
     with pytest.raises(ValueError, match=r"must end in \.h5 or \.nc, got .*run\.csv"):
