@@ -207,6 +207,13 @@ def terms_for(problem, scheme: dfx.AbstractSolver) -> PyTree:
     """Diffrax terms whose vector field is checked against the state it moves."""
     if isinstance(scheme, AbstractSymplectic):
         return hamiltonian_of(problem, scheme).terms()
+    require(
+        isinstance(problem, AbstractSemilinear)
+        or not isinstance(scheme, AbstractSplitScheme),
+        f"{type(scheme).__name__} wants a linear part apart from the rest, an "
+        "AbstractSemilinear (from_symbol; KleinGordon has one, its semilinear()); any "
+        "other problem takes dfx.Tsit5() or its default scheme",
+    )
     if not isinstance(problem, AbstractEquation):
         return dfx.ODETerm(_Checked(problem))
     terms = problem.terms()

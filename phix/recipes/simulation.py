@@ -74,14 +74,19 @@ class Simulation:
         import jax
         import numpy as np
 
-        from phix.integrate import solve
+        from phix.integrate import AbstractSplitScheme, solve
+        from phix.pde import KleinGordon
 
         double = self.precision == "float64"
         with jax.enable_x64(True) if double else contextlib.nullcontext():
             equation = self.equation.build(self.grid.build())
             u0 = self.start.build(equation, np.dtype(self.precision))
             ts = np.linspace(0.0, self.duration, self.num_frames)
-            return solve(equation, u0, ts, dt=self.dt, scheme=self._scheme())
+            scheme = self._scheme()
+            waves = isinstance(equation, KleinGordon)
+            if waves and isinstance(scheme, AbstractSplitScheme):
+                equation = equation.semilinear()
+            return solve(equation, u0, ts, dt=self.dt, scheme=scheme)
 
     def simulate(self, path: Path) -> None:
         """Writes the trajectory, as HDF5 (`.h5`) or NetCDF (`.nc`)."""

@@ -120,6 +120,20 @@ def test_a_config_becomes_a_trajectory():
         _moves_as_it_should(slow)
 
 
+def test_exponential_schemes_move_waves_too():
+    text = WAVE.replace('"advection"\nvelocity = [2.0]', '"klein_gordon"')
+    text = text.replace("background = [1.0, 0.0]", "").replace(
+        "[0.5, 1.0]", "[1.0, 0.0]"
+    )
+    linear = '\npotential = { kind = "linear", m = 3.0 }\n[grid]'
+    text = text.replace("\n[grid]", linear).replace("dt =", 'scheme = "ETDRK4"\ndt =')
+    trajectory = parse_config(text).trajectory()
+    x, t = np.arange(16) / 16, np.asarray(trajectory.ts)
+    omega = np.sqrt(9 + 4 * np.pi**2)
+    wanted = np.cos(2 * np.pi * x) * np.cos(omega * t[:, None])
+    np.testing.assert_allclose(trajectory.us[:, 0], wanted, atol=1e-12)
+
+
 def _start(kind, equation, **choices):
     dtype = np.dtype(np.float32)
     u = STARTS[kind](**choices).build(equation, dtype)
