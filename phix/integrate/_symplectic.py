@@ -90,7 +90,10 @@ class AbstractSymplectic(dfx.AbstractSolver):
             f"{type(equation).__name__} has none that is diagonal (a speed c(x), an "
             "energy of your own); take StormerVerlet or BlanesMoan4",
         )
-        omega = jnp.sqrt(jnp.asarray(square, jnp.finfo(y[0].dtype).dtype))
+        square = jnp.asarray(square, jnp.finfo(y[0].dtype).dtype)
+        # The root has no derivative at zero, where nothing below depends on it.
+        moving = square > 0
+        omega = jnp.sqrt(jnp.where(moving, square, 1)) * moving
         distinct = {}
         for move in self.composition.moves:
             tau = move * h

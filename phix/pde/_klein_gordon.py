@@ -161,6 +161,11 @@ class KleinGordon(AbstractHamiltonian):
         """What φ gains along each axis."""
         return self.space.twist[0]
 
+    @property
+    def _slopes(self) -> list[float]:
+        """Of the ramp, along each axis."""
+        return (self._gain / np.array(self.space.lengths)).tolist()
+
     # The flows
 
     def velocity(self, p: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
@@ -228,7 +233,7 @@ class KleinGordon(AbstractHamiltonian):
             return -like_modes(self.stiffness(), q) * q
         square = in_precision_of(self.speed, q) ** 2
         total = jnp.zeros_like(q)
-        for axis, gain in enumerate(self._gain / np.array(self.space.lengths)):
+        for axis, gain in enumerate(self._slopes):
             symbol = like_modes(self.modes.derivative(axis), q)
             slope = self.modes.to_nodes(symbol * q) + gain
             total = total + symbol * self.modes.to_modes(square * slope)
@@ -300,7 +305,7 @@ class KleinGordon(AbstractHamiltonian):
         local = 0.5 * (rate**2 - (phi - self._ramp(u.dtype)[:1]) * bend)
         if self.potential.quadratic is None:
             local = local + self.potential(phi)
-        for axis, gain in enumerate(self._gain / np.array(self.space.lengths)):
+        for axis, gain in enumerate(self._slopes):
             if gain:
                 square = in_precision_of(self.speed, u) ** 2
                 slope = spectral_derivative(self.space, phi, axis)
