@@ -115,15 +115,15 @@ def _linear(recipe: AmangkuratRecipe) -> Solved:
     energy = 0.5 * np.sqrt(np.pi / 2) * (width + 1 / width)
     exact = np.fft.irfft(wave, x.size)
     u0 = jnp.stack([phi, jnp.zeros_like(phi)])
-    return _solved(recipe, equation, u0, ts, energy, exact, {})
+    return _solved(recipe, equation, u0, ts, energy, exact)
 
 
 def _kink(recipe: AmangkuratRecipe) -> Solved:
     equation, x, ts = _setting(recipe.kink, pde.Phi4(), "antiperiodic")
     u0 = pde.kink(equation.potential, x)
     exact = np.tanh(np.asarray(x) / np.sqrt(2)) * np.ones((ts.size, 1))
-    claims = {"rigid": True}
-    return _solved(recipe, equation, u0, ts, 2 * np.sqrt(2) / 3, exact, claims)
+    energy = 2 * np.sqrt(2) / 3
+    return _solved(recipe, equation, u0, ts, energy, exact, rigid=True)
 
 
 def _breather(recipe: AmangkuratRecipe) -> Solved:
@@ -133,7 +133,7 @@ def _breather(recipe: AmangkuratRecipe) -> Solved:
     height = width / omega * np.cos(omega * ts[:, None])
     exact = 4 * np.arctan(height / np.cosh(width * np.asarray(x)))
     u0 = pde.breather(x, omega=omega)
-    return _solved(recipe, equation, u0, ts, 16 * width, exact, {})
+    return _solved(recipe, equation, u0, ts, 16 * width, exact)
 
 
 def _collision(recipe: AmangkuratRecipe) -> Solved:
@@ -142,7 +142,7 @@ def _collision(recipe: AmangkuratRecipe) -> Solved:
         equation.potential, x, speed=recipe.speed, separation=recipe.separation
     )
     energy = 2 * 2 * np.sqrt(2) / 3 / np.sqrt(1 - recipe.speed**2)
-    return _solved(recipe, equation, u0, ts, energy, None, {})
+    return _solved(recipe, equation, u0, ts, energy, None)
 
 
 def _setting(
@@ -162,10 +162,10 @@ def _solved(
     ts: np.ndarray,
     energy: float,
     exact: np.ndarray | None,
-    claims: dict[str, bool],
+    rigid: bool = False,
 ) -> Solved:
     warnings = pde.check_initial_condition(
-        equation, u0, speed=0.0, energy=energy, **claims
+        equation, u0, speed=0.0, energy=energy, rigid=rigid
     )
     scheme = getattr(integrate, recipe.scheme)()
     trajectory = integrate.solve(equation, u0, ts, dt=recipe.dt, scheme=scheme)
