@@ -9,6 +9,8 @@ compilation. Errors are the largest of φ over all frames against the closed for
 drift is the largest relative change of the energy.
 """
 
+import functools as ft
+
 import jax
 import numpy as np
 

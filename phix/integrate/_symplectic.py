@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 import diffrax as dfx
 import equinox as eqx
-import jax
 import jax.lax as lax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 
 from phix._errors import Result, require
 from phix._types import Array, PyTree, RealScalar
+from phix.integrate._barrier import unfused
 from phix.integrate._split import DiffraxTime
 from phix.pde import AbstractHamiltonian
 
@@ -113,11 +113,6 @@ class AbstractSymplectic(dfx.AbstractSolver):
     ) -> tuple[Array, Array]:
         """One step."""
 
-        def kick(t, tau, q, p):
-            return equation.kick(t, tau, q, p, args, linear=not self.exact)
-
-        # Reverse mode keeps the state and transforms it again: less memory traffic.
-        kick = jax.checkpoint(kick, prevent_cse=False)
         h = jnp.asarray(h, jnp.finfo(y[0].dtype).dtype)
         q, p = y
         now = 0.0
@@ -126,11 +121,13 @@ class AbstractSymplectic(dfx.AbstractSolver):
             if self.exact:
                 cos, ratio, bend = tables[a]
                 q, p = cos * q + ratio * p, cos * p - bend * q
+                if len(composition.kicks) > 1:
+                    q, p = unfused((q, p), t)
             else:
                 q = q + a * h * equation.velocity(p)
             now = now + a
             if b is not None:
-                p = kick(t + now * h, b * h, q, p)
+                p = equation.kick(t + now * h, b * h, q, p, args, linear=not self.exact)
         return q, p
 
     def init(
