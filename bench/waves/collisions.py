@@ -5,7 +5,9 @@
 One `vmap` over the speeds, float64, N = 512 on a box of length 200, BlanesMoan4. A
 first pass over [0.18, 0.27]; a second, of as many speeds, between the first two
 two-bounce windows, where the windows of three bounces lie. A window is a run of at
-least three neighbouring speeds that escape after the same number of bounces.
+least three neighbouring speeds that escape after the same number of bounces. Last, the
+outgoing speed by a fit of both kinks, its derivative with respect to the incoming one,
+and the critical speed, where the square of the outgoing one falls to zero.
 """
 
 import argparse
@@ -58,6 +60,13 @@ def sweep(speeds):
     return jax.lax.map(lambda u: outcome(*collide(u)), speeds, batch_size=64)
 
 
+def outgoing(speed):
+    """The speed at which the pair comes apart."""
+    return -pde.locate_pair(
+        EQUATION.potential, GRID, collide(speed)[1], speed=-0.1
+    ).speed
+
+
 def windows(speeds, bounces, count):
     """The runs of neighbouring speeds that escape after `count` bounces."""
     hit = np.concatenate([[False], np.asarray(bounces) == count, [False]])
@@ -97,9 +106,14 @@ def main() -> None:
         turns = SHAPE * wait[middle] / (2 * np.pi)
         print(f"| {number} | {a:.4f} | {b:.4f} | {(a + b) / 2:.4f} "
               f"| {wait[middle]:.1f} | {turns:.2f} |")  # fmt: skip
-    once = first[bounces == 1]
-    print(f"\nsmallest speed that escapes at once: {once.min():.4f} "
-          f"(literature {CRITICAL})")  # fmt: skip
+    fast = np.linspace(0.265, 0.275, 5)
+    out = np.asarray(jax.jit(jax.vmap(outgoing))(jnp.asarray(fast)))
+    slope, offset = np.polyfit(fast**2, out**2, 1)
+    print(f"\ncritical speed {np.sqrt(-offset / slope):.4f}, literature {CRITICAL}")
+    value, slope = jax.jit(jax.value_and_grad(outgoing))(0.3)
+    pair = jax.jit(jax.vmap(outgoing))(jnp.asarray([0.3 - 1e-5, 0.3 + 1e-5]))
+    print(f"in at 0.3, out at {value:.5f}; derivative {slope:.6f}, by differences "
+          f"{(pair[1] - pair[0]) / 2e-5:.6f}")  # fmt: skip
     # Refinement: between the first two windows, with the edges of both.
     second = np.linspace(pairs[0][1] - 5e-4, pairs[1][0] + 5e-4, options.speeds)
     (finer, far, _), seconds = timed(second)

@@ -16,6 +16,7 @@ from phix.integrate import (
     StormerVerlet,
     Strang,
     make_stepper,
+    solve,
 )
 from phix.pde import KleinGordon, Linear, Phi4, SineGordon, breather, kink
 from phix.space import Grid, Twisted
@@ -352,3 +353,32 @@ def test_kinks_are_found_where_they_are():
     values, slopes = jax.jvp(find, (0.4,), (1.0,))
     np.testing.assert_allclose(values, [0.8, -0.4, 10.0, 0.4], atol=1e-8)
     np.testing.assert_allclose(slopes, [-3.0, -1.0, -5.0, 1.0], atol=1e-6)
+
+
+def check_collisions(make):
+    """Which φ⁴ pairs escape, and after how many meetings: a table no fake passes."""
+    grid, _ = line(512, 100.0)
+    speeds = jnp.array([0.3, 0.265, 0.24, 0.1985, 0.25, 0.18, 0.16])
+
+    @jax.jit
+    @jax.vmap
+    def collide(speed):
+        us = solve(KleinGordon(grid, Phi4()), make(grid.axes[0], speed),
+                   np.arange(0.0, 160.1, 0.8), dt=0.3, throw=False).us  # fmt: skip
+        inside = us[:, 0, 256] > 0
+        return jnp.sum(inside[:-1] & ~inside[1:]), jnp.sum(us[-1, 0] > 0)
+
+    meetings, width = collide(speeds)
+    half = 0.5 * np.asarray(width) * grid.spacing[0]
+    assert np.all(half[:4] > 5.0) and np.all(half[4:] < 5.0)
+    assert meetings[:4].tolist() == [1, 1, 2, 2]
+    assert np.all(meetings[4:] >= 5)
+
+
+def test_collisions():
+    def pair(x, speed):
+        return pde.kink_antikink(Phi4(), x, speed=speed, separation=20.0)
+
+    check_collisions(pair)
+    with pytest.raises(AssertionError):
+        check_collisions(lambda x, speed: pair(x, speed) + jnp.array([[1.0], [0.0]]))
