@@ -84,7 +84,7 @@ def collide(speed):
     return solve(equation, u0, ts, dt=0.3, scheme=BlanesMoan4(), throw=False)
 
 
-speeds = jnp.array([0.3, 0.25, 0.24, 0.1985])
+speeds = jnp.array([0.3, 0.25, 0.2385, 0.1985])
 runs = jax.vmap(collide)(speeds)
 figure, axes = plt.subplots(1, 4, figsize=(12, 3.5), sharey=True, layout="constrained")
 for axis, speed, us in zip(axes, speeds, runs.us, strict=True):

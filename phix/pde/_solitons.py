@@ -125,8 +125,8 @@ def kink_antikink(
     **Raises:** `ValueError` as for `kink`.
 
     !!! example "Good values"
-        d = 20 on `Grid(1024, (-100.0, 100.0))`. With `Phi4()` u = 0.3 escapes, 0.24 and
-        0.1985 meet twice and escape, 0.25 is captured.
+        d = 20 on `Grid(512, (-100.0, 100.0))`. With `Phi4()` u = 0.3 escapes, 0.2385
+        and 0.1985 meet twice and escape, 0.25 is captured.
     """
     _check_speed(speed)
 

@@ -64,15 +64,11 @@ class Modes(eqx.Module):
             require(
                 not bad,
                 f"grid has no transform: axis {axis} is {' and '.join(sorted(bad))}; "
-                "use stencils (phix.space.derivative), or periodic, antiperiodic, "
-                "Dirichlet or Neumann sides; of a twisted field transform what is left "
-                "without its ramp, on grid.untwisted",
+                "use stencils (phix.space.derivative), other sides, or for a twisted "
+                "field less its ramp grid.untwisted",
             )
-            require(
-                "antiperiodic" not in kinds or grid.shape[axis] % 2 == 0,
-                f"shape: an antiperiodic axis needs an even number of nodes, axis "
-                f"{axis} has {grid.shape[axis]}",
-            )
+            ok = "antiperiodic" not in kinds or grid.shape[axis] % 2 == 0
+            require(ok, f"shape: antiperiodic {axis=} needs an even number of nodes")
         require(
             keep is None or 0 < keep <= 1,
             f"keep must be a fraction in (0, 1] or None, got {keep}",
@@ -168,7 +164,7 @@ class Modes(eqx.Module):
         if not self._periodic(axis):
             top = n if self.keep is None else math.ceil(self.keep * n - 1e-9)
             # Cosine and sine of a half-integer wave stay together.
-            return top + top % 2 if self._antiperiodic(axis) else top
+            return top + top % 2 * self.grid.boundary[axis][0].paired
         return n // 2 if self.keep is None else math.ceil(self.keep * n / 2 - 1e-9) - 1
 
     @property
@@ -248,12 +244,9 @@ class Modes(eqx.Module):
     def _periodic(self, axis: int) -> bool:
         return self.grid.boundary[axis][0].kind == "periodic"
 
-    def _antiperiodic(self, axis: int) -> bool:
-        return self.grid.boundary[axis][0].kind == "antiperiodic"
-
     def _basis(self, axis: int) -> Basis | HalfWaves:
         left, right = self.grid.boundary[axis]
-        if self._antiperiodic(axis):
+        if left.kind == "antiperiodic":
             return HalfWaves()
         return trig_basis(left.kind, right.kind, self.grid.node)
 

@@ -356,7 +356,11 @@ def test_kinks_are_found_where_they_are():
 
 
 def check_collisions(make):
-    """Which φ⁴ pairs escape, and after how many meetings: a table no fake passes."""
+    """Which φ⁴ pairs escape, and after how many meetings: a table no fake passes.
+
+    Störmer–Verlet at dt = 0.05 moves the windows up by 0.0005: 0.24 is captured as
+    dt goes to zero, where 0.2385 meets twice and escapes.
+    """
     grid, _ = line(512, 100.0)
     speeds = jnp.array([0.3, 0.265, 0.24, 0.1985, 0.25, 0.18, 0.16])
 
@@ -364,7 +368,8 @@ def check_collisions(make):
     @jax.vmap
     def collide(speed):
         us = solve(KleinGordon(grid, Phi4()), make(grid.axes[0], speed),
-                   np.arange(0.0, 160.1, 0.8), dt=0.3, throw=False).us  # fmt: skip
+                   np.arange(0.0, 160.1, 0.8), dt=0.05, scheme=StormerVerlet(),
+                   throw=False).us  # fmt: skip
         inside = us[:, 0, 256] > 0
         return jnp.sum(inside[:-1] & ~inside[1:]), jnp.sum(us[-1, 0] > 0)
 
