@@ -6,7 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from phix.recipes import load_config, override, recipe_class, recipe_names
+from phix.recipes import (
+    load_config,
+    override,
+    recipe_class,
+    recipe_job,
+    recipe_names,
+)
 
 
 def _list(options: argparse.Namespace, rest: list[str]) -> None:
@@ -23,14 +29,41 @@ def _simulate(options: argparse.Namespace, rest: list[str]) -> None:
     if recipe is None:
         return
     out = options.out or Path(f"{options.config.stem}.h5")
-    recipe.simulate(out)
+    if options.plot is None and options.animate is None:
+        recipe_job(recipe, "simulate")(out)
+        print(f"wrote {out}")
+    else:
+        _simulate_and_draw(recipe, options, out)
+
+
+def _simulate_and_draw(recipe: Any, options: argparse.Namespace, out: Path) -> None:
+    """One trajectory: to a file, and as pictures. Names are checked before it runs."""
+    make = recipe_job(recipe, "trajectory")
+    from phix import data, plot
+
+    plot.require_matplotlib()
+    data.trajectory_path(out)
+    if options.animate is not None:
+        plot.animation_path(options.animate)
+    if options.plot is not None:
+        plot.figure_path(options.plot)
+    trajectory = make()
+    trajectory.save(out)
     print(f"wrote {out}")
+    title = options.config.stem
+    if options.plot is not None:
+        plot.save_figure(trajectory.plot(title=title), options.plot)
+        print(f"wrote {options.plot}")
+    if options.animate is not None:
+        trajectory.animate(options.animate, title=title)
+        print(f"wrote {options.animate}")
 
 
 def _run(options: argparse.Namespace, rest: list[str]) -> None:
     recipe = _recipe(options, rest)
     if recipe is None:
         return
+    run = recipe_job(recipe, "run")
     directory = options.out or Path("runs") / options.config.stem
     report, config = directory / "report.md", directory / "config.toml"
     if report.exists() and config.exists() and load_config(config) == recipe:
@@ -39,20 +72,19 @@ def _run(options: argparse.Namespace, rest: list[str]) -> None:
         return
     if config.exists():
         print(f"continuing {directory}")
-    recipe.run(directory, progress=not options.quiet)
+    run(directory, progress=not options.quiet)
     print(f"done: see {report}")
 
 
 def _evaluate(options: argparse.Namespace, rest: list[str]) -> None:
     del rest
-    _of_run(options.run).evaluate(options.run)
+    recipe_job(_of_run(options.run), "evaluate")(options.run)
     print(f"done: see {options.run / 'report.md'}")
 
 
 def _forecast(options: argparse.Namespace, rest: list[str]) -> None:
     del rest
-    recipe = _of_run(options.run)
-    recipe.forecast(
+    recipe_job(_of_run(options.run), "forecast")(
         options.run,
         parameter=options.parameter,
         out=options.out,

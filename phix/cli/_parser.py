@@ -22,6 +22,8 @@ _LIST = """examples:
 _SIMULATE = """examples:
   phix simulate configs/phi_rom/burgers_demo.toml
   phix simulate configs/phi_rom/burgers_demo.toml --out burgers.h5
+  phix simulate configs/simulate/gray_scott.toml --animate maze.gif
+  phix simulate configs/simulate/gray_scott.toml --equation.feed 0.03 --out maze.nc
 """
 
 _RUN = """A run is a directory: config.toml, environment.json, log.jsonl, checkpoints,
@@ -88,7 +90,17 @@ def make_parser() -> argparse.ArgumentParser:
 
     add("list", "list the recipes, each with its paper", _LIST)
     simulate = add("simulate", "make the data of a config", _SIMULATE, add_help=False)
-    _add_config(simulate, "file to write (default: <name of the config>.h5)", "FILE")
+    _add_config(
+        simulate,
+        "file to write: .h5, or .nc for one trajectory (default: <config>.h5)",
+        "FILE",
+    )
+    simulate.add_argument(
+        "--plot", type=Path, metavar="FILE", help="also a figure: .png, .pdf or .svg"
+    )
+    simulate.add_argument(
+        "--animate", type=Path, metavar="FILE", help="also a film: .gif or .html"
+    )
     run = add("run", "run a config, or continue it", _RUN, add_help=False)
     _add_config(run, "run directory (default: runs/<name of the config>)", "DIR")
     run.add_argument("--quiet", action="store_true", help="no progress bar")

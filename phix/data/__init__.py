@@ -1,6 +1,6 @@
 """Trajectories and runs on disk: what a computation leaves behind."""
 
-from phix.data._files import atomic_write as atomic_write
+from phix._files import atomic_write as atomic_write
 from phix.data._log import JsonLines as JsonLines
 from phix.data._progress import Progress as Progress
 from phix.data._run import (
@@ -13,7 +13,10 @@ from phix.data._store import (
     save_trajectories as save_trajectories,
 )
 from phix.data._tensorboard import TensorBoard as TensorBoard
-from phix.data._trajectory import Trajectory as Trajectory
+from phix.data._trajectory import (
+    Trajectory as Trajectory,
+    trajectory_path as trajectory_path,
+)
 
 
 __all__ = [
@@ -27,4 +30,5 @@ __all__ = [
     "check_same_config",
     "load_trajectories",
     "save_trajectories",
+    "trajectory_path",
 ]

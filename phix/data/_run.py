@@ -17,7 +17,7 @@ import jax
 import tomli_w
 
 from phix._errors import require
-from phix.data._files import atomic_write
+from phix._files import atomic_write
 from phix.data._log import JsonLines
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from phix._errors import require
+from phix._files import atomic_path
 from phix._types import PyTree
 from phix.data._trajectory import Trajectory
 from phix.space import AbstractSpace, Grid
@@ -40,31 +41,27 @@ def save_trajectories(
 
     **Raises:** `ValueError` for what a file cannot hold; `ImportError` without h5py.
     """
+    require(
+        Path(path).suffix != ".nc",
+        f"path: HDF5 is written here, not NetCDF ({path}); see Trajectory.save",
+    )
     h5py = _h5py()
-    path = Path(path)
     try:
         description = json.dumps(dict(attributes or {}), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"`attributes` must be what JSON knows: {error}") from None
     space = _describe(trajectory.space)
     arrays = dict(_flatten(trajectory))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with h5py.File(temporary, "w") as file:
-            file.attrs["format"] = _FORMAT
-            file.attrs["version"] = _VERSION
-            file.attrs["space"] = space
-            file.attrs["attributes"] = description
-            for group in _GROUPS:
-                if group not in arrays:
-                    file.create_group(group)
-            for name, array in arrays.items():
-                file.create_dataset(name, data=array)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"] = _FORMAT
+        file.attrs["version"] = _VERSION
+        file.attrs["space"] = space
+        file.attrs["attributes"] = description
+        for group in _GROUPS:
+            if group not in arrays:
+                file.create_group(group)
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array)
 
 
 def load_trajectories(

@@ -29,6 +29,16 @@ from phix.integrate._stepper import (
     StepperState as StepperState,
     make_stepper as make_stepper,
 )
+from phix.integrate._symplectic import (
+    AbstractSymplectic as AbstractSymplectic,
+    BlanesMoan4 as BlanesMoan4,
+    BlanesMoan6 as BlanesMoan6,
+    Splitting4 as Splitting4,
+    Splitting6 as Splitting6,
+    StormerVerlet as StormerVerlet,
+    Strang as Strang,
+    Yoshida4 as Yoshida4,
+)
 
 
 __all__ = [
@@ -36,6 +46,9 @@ __all__ = [
     "ARS222",
     "ARS443",
     "AbstractSplitScheme",
+    "AbstractSymplectic",
+    "BlanesMoan4",
+    "BlanesMoan6",
     "CNAB2",
     "EGLM4",
     "EGLM5",
@@ -50,8 +63,13 @@ __all__ = [
     "PerStep",
     "SBDF2",
     "SBDF3",
+    "Splitting4",
+    "Splitting6",
     "Stepper",
     "StepperState",
+    "StormerVerlet",
+    "Strang",
+    "Yoshida4",
     "default_scheme",
     "make_stepper",
     "rollout",

@@ -16,7 +16,12 @@ from phix._types import Array, PyTree, Real, RealScalar
 from phix.integrate._barrier import unfused
 from phix.integrate._etdrk import ETDRK4
 from phix.integrate._split import AbstractSplitScheme, prepare_split
-from phix.pde import AbstractSemilinear
+from phix.integrate._symplectic import (
+    AbstractSymplectic,
+    BlanesMoan4,
+    prepare_symplectic,
+)
+from phix.pde import AbstractHamiltonian, AbstractSemilinear
 
 
 # Diffrax marks "take the tolerance of the step size controller" by this sentinel.
@@ -46,6 +51,12 @@ def _(problem: AbstractSemilinear) -> AbstractSolver:
     return ETDRK4()
 
 
+@default_scheme.register
+def _(problem: AbstractHamiltonian) -> AbstractSolver:
+    del problem
+    return BlanesMoan4()
+
+
 def explicit_tableau(scheme: AbstractSolver):
     """`(nodes, weights, rows)` of an explicit Runge–Kutta scheme, otherwise `None`."""
     if type(scheme) is dfx.Euler:
@@ -73,6 +84,8 @@ def make_advance(
     """
     if isinstance(scheme, AbstractSplitScheme):
         return prepare_split(scheme, terms, args)
+    if isinstance(scheme, AbstractSymplectic):
+        return prepare_symplectic(scheme, terms, args)
     tableau = explicit_tableau(scheme)
     if tableau is not None and isinstance(terms, dfx.ODETerm):
         return _unrolled(terms, tableau, args)

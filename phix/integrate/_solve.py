@@ -22,8 +22,14 @@ from phix.integrate._schemes import (
     with_tolerances,
 )
 from phix.integrate._split import AbstractSplitScheme
+from phix.integrate._symplectic import AbstractSymplectic, hamiltonian_of, step_limit
 from phix.integrate._watch import all_finite
-from phix.pde import AbstractDiscrete, AbstractEquation, AbstractSemilinear
+from phix.pde import (
+    AbstractDiscrete,
+    AbstractEquation,
+    AbstractHamiltonian,
+    AbstractSemilinear,
+)
 from phix.space import Grid
 
 
@@ -108,6 +114,8 @@ def solve(
     trajectory = _run(
         problem, u0, ts, plan, scheme, args, (rtol, atol), memory, max_steps
     )
+    if throw and plan is not None:
+        _refuse_long_steps(scheme, trajectory, plan)
     return trajectory.throw() if throw else trajectory
 
 
@@ -118,7 +126,7 @@ def _run(problem, u0, ts, plan, scheme, args, tolerances, memory, max_steps):
     y0 = encode(u0)
     if plan is None:
         terms = terms_for(problem, scheme)
-        by_channel = isinstance(problem, AbstractSemilinear)
+        by_channel = isinstance(problem, AbstractSemilinear | AbstractHamiltonian)
         us, code, bad, stats = solve_adaptive(
             terms,
             scheme,
@@ -141,6 +149,8 @@ def _run(problem, u0, ts, plan, scheme, args, tolerances, memory, max_steps):
         us, code, bad, steps = scan_plan(driver, decode, y0, plan, memory)
         stats = {"num_steps": steps, "num_rejected": jnp.zeros_like(steps)}
     us = jtu.tree_map(lambda a, b: jnp.concatenate([a[None], b]), u0, us)
+    if plan is not None:
+        valid = valid & (jnp.max(plan.h) <= step_limit(scheme, extra))
     invalid = ~(valid & all_finite(u0))
     code = jnp.where(invalid, Result.invalid_parameter, code).astype(jnp.int32)
     bad = jnp.where(invalid, ts[0], bad)
@@ -156,14 +166,30 @@ def _facts(problem, u0):
         return same, same, None, {}, jnp.array(True), {}
     step = problem.stable_step(u0)
     extra = {} if step is None else {"stable_step": jax.lax.stop_gradient(step)}
+    valid = jnp.asarray(problem.valid())
+    if isinstance(problem, AbstractHamiltonian):
+        valid = valid & problem.fits(u0)
     return (
         problem.encode,
         problem.decode,
         problem.space,
         dict(problem.parameters),
-        jnp.asarray(problem.valid()),
+        valid,
         extra,
     )
+
+
+def _refuse_long_steps(scheme, trajectory: Trajectory, plan: Plan) -> None:
+    """Raises for a concrete step at which a symplectic scheme is unstable."""
+    limit = step_limit(scheme, trajectory.stats)
+    if is_concrete(limit, plan.h):
+        longest = float(jnp.max(plan.h))
+        require(
+            longest <= float(limit),
+            f"`dt`: steps of {longest:.4g} are beyond the limit {float(limit):.4g} of "
+            f"{type(scheme).__name__} on this grid and field; take a smaller dt, or "
+            "Splitting4, which follows the linear waves exactly",
+        )
 
 
 def _native(equation: AbstractDiscrete, args: PyTree):
@@ -179,6 +205,15 @@ def _native(equation: AbstractDiscrete, args: PyTree):
 
 def terms_for(problem, scheme: dfx.AbstractSolver) -> PyTree:
     """Diffrax terms whose vector field is checked against the state it moves."""
+    if isinstance(scheme, AbstractSymplectic):
+        return hamiltonian_of(problem, scheme).terms()
+    require(
+        isinstance(problem, AbstractSemilinear)
+        or not isinstance(scheme, AbstractSplitScheme),
+        f"{type(scheme).__name__} wants a linear part apart from the rest, an "
+        "AbstractSemilinear (from_symbol; KleinGordon has one, its semilinear()); any "
+        "other problem takes dfx.Tsit5() or its default scheme",
+    )
     if not isinstance(problem, AbstractEquation):
         return dfx.ODETerm(_Checked(problem))
     terms = problem.terms()
@@ -246,6 +281,8 @@ def as_state(problem, u0: PyTree) -> PyTree:
     require(len(jtu.tree_leaves(u0)) > 0, "`u0` holds no array")
     if isinstance(problem, AbstractEquation) and isinstance(problem.space, Grid):
         problem.space.check(u0, "u0")
+    if isinstance(problem, AbstractHamiltonian):
+        problem.check(u0)
     return u0
 
 

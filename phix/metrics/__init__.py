@@ -1,7 +1,21 @@
-"""One definition of each error measure, with named axes."""
+"""One definition of each measure of errors and of spread, with named axes."""
 
+from phix.metrics._density import kernel_density as kernel_density
+from phix.metrics._entropy import (
+    renyi_entropy as renyi_entropy,
+    shannon_entropy as shannon_entropy,
+    tsallis_entropy as tsallis_entropy,
+)
 from phix.metrics._errors import relative_l2 as relative_l2, rnmse as rnmse
 from phix.metrics._shock import shock_position as shock_position
 
 
-__all__ = ["relative_l2", "rnmse", "shock_position"]
+__all__ = [
+    "kernel_density",
+    "relative_l2",
+    "renyi_entropy",
+    "rnmse",
+    "shannon_entropy",
+    "shock_position",
+    "tsallis_entropy",
+]

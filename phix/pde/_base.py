@@ -22,6 +22,10 @@ Limits = Mapping[str, tuple[float | int, float | int]]
 _Equation = TypeVar("_Equation", bound="AbstractEquation")
 
 
+class AbstractPart(eqx.Module):
+    """A part of an equation whose own fields count as parameters of the equation."""
+
+
 class AbstractEquation(eqx.Module):
     r"""What moves a state: $\dot u = \mathrm{rhs}(t, u, \mathrm{args})$ on a space.
 
@@ -219,10 +223,13 @@ def in_precision_of(parameter: PyTree, u: Array) -> PyTree:
     )
 
 
-def _declared(equation: AbstractEquation) -> Iterator[tuple[str, Any]]:
-    """Fields that hold parameters, a dictionary counting as its entries."""
+def _declared(equation: eqx.Module) -> Iterator[tuple[str, Any]]:
+    """Fields that hold parameters, a dictionary or a part counting as its entries."""
     for field in dataclasses.fields(equation):
         value = getattr(equation, field.name)
+        if isinstance(value, AbstractPart | AbstractEquation):
+            yield from _declared(value)
+            continue
         if field.metadata.get("static") or field.name == "space" or callable(value):
             continue
         yield from value.items() if isinstance(value, dict) else [(field.name, value)]

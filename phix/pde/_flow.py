@@ -7,8 +7,9 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from phix._types import Array, Float, PyTree
+from phix._types import Array, Float, Inexact, PyTree
 from phix.pde._base import Limits, as_parameter
+from phix.pde._reaction import require_channels
 from phix.pde._semilinear import AbstractSemilinear
 from phix.space import Modes
 
@@ -25,6 +26,14 @@ class AbstractFlow(AbstractSemilinear):
     scalar_diffusivity: eqx.AbstractVar[Float[Array, ""] | None]
     forcing: eqx.AbstractVar[PyTree]
     flow_channels: eqx.AbstractVar[int]
+
+    def encode(
+        self, u: Inexact[Array, " channels *space"]
+    ) -> Inexact[Array, " channels *modes"]:
+        """The kept coefficients of a field."""
+        scalars = 0 if self.scalar_diffusivity is None else 1
+        require_channels(u, self.flow_channels + scalars)
+        return self.modes.to_modes(u)
 
     @property
     def limits(self) -> Limits:

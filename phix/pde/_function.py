@@ -40,7 +40,7 @@ class FunctionEquation(AbstractMethodOfLines):
 
     def rhs(self, t: RealScalar, u: PyTree, args: PyTree = None) -> PyTree:
         """The user's `rhs(t, u, args, **params)`, parameters in the precision of u."""
-        return self.function(t, u, args, **_cast(self.params, u))
+        return self.function(t, u, args, **cast_parameters(self.params, u))
 
     def pointwise(
         self, t: RealScalar, x: Float[Array, " dim"], u: Callable, args: PyTree = None
@@ -50,13 +50,13 @@ class FunctionEquation(AbstractMethodOfLines):
             raise ValueError(
                 "this equation has no pointwise form: from_rhs(pointwise=…)"
             )
-        return self.local(t, x, u, args, **_cast(self.params, x))
+        return self.local(t, x, u, args, **cast_parameters(self.params, x))
 
     def stable_step(self, u: PyTree) -> Float[Array, ""] | None:
         """The user's `stable_step(u, **params)`; None where none was given."""
         if self.step_bound is None:
             return None
-        return self.step_bound(u, **_cast(self.params, u))
+        return self.step_bound(u, **cast_parameters(self.params, u))
 
     @property
     def invariants(self) -> dict[str, Callable]:
@@ -84,7 +84,7 @@ class FunctionStep(AbstractDiscrete):
         """The user's `step(u, t, args, **params)`; on the host if so declared."""
         if self.host:
             return _on_host(self.function, u, t, args, self.params)
-        return self.function(u, t, args, **_cast(self.params, u))
+        return self.function(u, t, args, **cast_parameters(self.params, u))
 
     def pointwise(
         self, t: RealScalar, x: Float[Array, " dim"], u: Callable, args: PyTree = None
@@ -150,12 +150,12 @@ def from_rhs(
         require(function is None or callable(function), f"{name} must be a function")
     equation = FunctionEquation(
         space=space,
-        params=_read_params(params),
-        function=_as_tree(rhs),
-        local=_as_tree(pointwise),
-        step_bound=_as_tree(stable_step),
+        params=read_parameters(params),
+        function=as_tree(rhs),
+        local=as_tree(pointwise),
+        step_bound=as_tree(stable_step),
         watched=tuple((invariants or {}).items()),
-        bounds=_read_limits(limits, params),
+        bounds=read_limits(limits, params),
     )
     equation.check_parameters()
     return equation
@@ -194,25 +194,25 @@ def from_step(
     )
     equation = FunctionStep(
         space=space,
-        params=_read_params(params),
-        function=_as_tree(step),
+        params=read_parameters(params),
+        function=as_tree(step),
         dt=float(dt),
         host=host,
         watched=tuple((invariants or {}).items()),
-        bounds=_read_limits(limits, params),
+        bounds=read_limits(limits, params),
     )
     equation.check_parameters()
     return equation
 
 
-def _as_tree(function: Any) -> Any:
+def as_tree(function: Any) -> Any:
     """A function as a PyTree: a module keeps its weights, a function is static."""
     if function is None or isinstance(function, eqx.Module | jtu.Partial):
         return function
     return jtu.Partial(function)
 
 
-def _read_params(params: Mapping[str, Any]) -> dict[str, Array]:
+def read_parameters(params: Mapping[str, Any]) -> dict[str, Array]:
     read = {}
     for name, value in params.items():
         try:
@@ -225,7 +225,7 @@ def _read_params(params: Mapping[str, Any]) -> dict[str, Array]:
     return read
 
 
-def _read_limits(
+def read_limits(
     limits: Limits | None, params: Mapping[str, Any]
 ) -> tuple[tuple[str, tuple[float, float]], ...]:
     unknown = set(limits or {}) - set(params)
@@ -236,7 +236,7 @@ def _read_limits(
     )
 
 
-def _cast(params: dict[str, Array], state: PyTree) -> dict[str, Array]:
+def cast_parameters(params: dict[str, Array], state: PyTree) -> dict[str, Array]:
     """Parameters in the precision of the first floating leaf of a state."""
     for leaf in jtu.tree_leaves(state):
         if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):

@@ -96,7 +96,7 @@ class NavierStokes(AbstractFlow):
         self, u: Inexact[Array, " channels *space"]
     ) -> Inexact[Array, " channels *modes"]:
         """The kept coefficients of a field, those of the velocity projected."""
-        y = self.modes.to_modes(u)
+        y = super().encode(u)
         dim = self.modes.grid.ndim
         return jnp.concatenate([self._project(y[:dim]), y[dim:]])
 

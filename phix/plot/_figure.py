@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from phix._files import atomic_path
 
 
 if TYPE_CHECKING:
@@ -45,20 +46,24 @@ def save_figure(fig: Figure, path: str | os.PathLike, *, dpi: int = 150) -> None
 
     **Raises:** `ValueError` if the suffix is none that matplotlib writes.
     """
-    path = Path(path)
-    kind = path.suffix.removeprefix(".")
-    known = fig.canvas.get_supported_filetypes()
-    if kind not in known:
-        raise ValueError(f"path must end in one of {sorted(known)}, got {path}")
-    content = io.BytesIO()
-    fig.savefig(content, format=kind, dpi=dpi)
+    path = figure_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content.getvalue())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_path(path) as temporary:
+        fig.savefig(temporary, dpi=dpi)
+
+
+def figure_path(path: str | os.PathLike) -> Path:
+    """The path, if a figure can be written there.
+
+    **Raises:** `ValueError` if the suffix is none that matplotlib writes.
+    """
+    require_matplotlib()
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    path, known = Path(path), FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.removeprefix(".") not in known:
+        raise ValueError(f"path must end in one of {sorted(known)}, got {path}")
+    return path
 
 
 def make_figure(size: tuple[float, float]) -> Figure:

@@ -11,6 +11,7 @@ from phix.recipes._config import (
 from phix.recipes._registry import (
     Recipe as Recipe,
     recipe_class as recipe_class,
+    recipe_job as recipe_job,
     recipe_name as recipe_name,
     recipe_names as recipe_names,
     register_recipe as register_recipe,
@@ -24,6 +25,7 @@ __all__ = [
     "override",
     "parse_config",
     "recipe_class",
+    "recipe_job",
     "recipe_name",
     "recipe_names",
     "register_recipe",

@@ -94,7 +94,7 @@ def override(recipe: _Recipe, arguments: Sequence[str]) -> _Recipe:
                 tyro.conf.AvoidSubcommands[type(recipe)],
                 default=recipe,
                 args=list(arguments),
-                prog="phix run CONFIG",
+                prog="phix COMMAND CONFIG",
                 add_help="--help" in arguments,
             )
     except SystemExit as stop:

@@ -1,8 +1,8 @@
 """Which recipes there are. Names only: a recipe's module is imported when asked for."""
 
 import importlib
-from pathlib import Path
-from typing import ClassVar, Protocol
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
 
 from phix._errors import nearest
 
@@ -12,32 +12,40 @@ class Recipe(Protocol):
 
     Its docstring opens with one line for `phix list`; `reference` names the paper. Its
     module imports the other rooms inside the methods only, so that reading a config
-    costs no JAX.
+    costs no JAX. Beyond that it has those of these jobs that make sense for it:
+
+    - `run(directory, *, progress)`: the whole job, into a run directory; continues one
+        that was interrupted. `report.md` is written last: a run directory holding one
+        is finished.
+    - `simulate(path)`: makes the recipe's data and writes them to a file.
+    - `trajectory()`: the recipe's data where these are one `phix.data.Trajectory`,
+        which can be drawn.
+    - `evaluate(directory)`: metrics, figures and report of a finished run anew.
+    - `forecast(directory, *, parameter, out, num_frames)`: one forecast of the fitted
+        model at a parameter, to the file `out`.
     """
 
     reference: ClassVar[str]
 
-    def run(self, directory: Path, *, progress: bool = True) -> None:
-        """The whole job, into a run directory; continues one that was interrupted.
-        `report.md` is written last: a run directory holding one is finished."""
-        ...
 
-    def simulate(self, path: Path) -> None:
-        """Makes the recipe's data and writes them to the file `path`."""
-        ...
-
-    def evaluate(self, directory: Path) -> None:
-        """Metrics, figures and report anew, from the checkpoint of a finished run."""
-        ...
-
-    def forecast(
-        self, directory: Path, *, parameter: float, out: Path, num_frames: int | None
-    ) -> None:
-        """One forecast of the fitted model at a parameter, to the file `out`."""
-        ...
+JOBS = ("run", "simulate", "trajectory", "evaluate", "forecast")
 
 
-_RECIPES: dict[str, str] = {"phi_rom": "phix.recipes.phi_rom:PhiROMRecipe"}
+def recipe_job(recipe: Any, name: str) -> Callable:
+    """One of the jobs of a recipe. **Raises:** `ValueError` if it has no such job."""
+    if not hasattr(recipe, name):
+        has = ", ".join(job for job in JOBS if hasattr(recipe, job))
+        raise ValueError(
+            f"recipe {recipe_name(type(recipe))!r} has no job {name!r}; it has: {has}"
+        )
+    return getattr(recipe, name)
+
+
+_RECIPES: dict[str, str] = {
+    "amangkurat": "phix.recipes.amangkurat:AmangkuratRecipe",
+    "phi_rom": "phix.recipes.phi_rom:PhiROMRecipe",
+    "simulation": "phix.recipes.simulation:Simulation",
+}
 
 
 def register_recipe(name: str, target: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from phix.metrics import relative_l2
 from phix.recipes._rom_choices import Choices
+from phix.recipes._markdown import aligned, table
 from phix.recipes._rom_data import Case
 from phix.recipes._rom_equations import Split
 from phix.recipes._rom_metrics import Prediction
@@ -22,9 +23,9 @@ def summary(recipe: Choices, numbers: dict[str, Any], folder: Path) -> str:
     rows = [["", *(f"{g[:6]}. {c}" for g in groups for c in _COLUMNS)]]
     rows += error_rows(numbers)
     parts = [
-        "Mean relative error, by test group and horizon", _aligned(rows), "",
+        "Mean relative error, by test group and horizon", aligned(rows), "",
         *_paragraph(numbers), f"{recipe.title}, by source of error",
-        _aligned(source_rows(numbers)), "", "Cost", _aligned(numbers["cost"]["rows"]),
+        aligned(source_rows(numbers)), "", "Cost", aligned(numbers["cost"]["rows"]),
         *_wrapped(" ".join(numbers["cost"]["notes"])), "",
         f"report: {folder / 'report.md'}",
     ]  # fmt: skip
@@ -51,7 +52,7 @@ it is shown; *within* is the training horizon, *beyond* the time after it. A POD
 projection sees every frame and is a floor; the frozen and the slid frame see the truth
 up to the horizon.
 
-{_table([head, *error_rows(numbers)])}
+{table([head, *error_rows(numbers)])}
 
 {paragraph}
 ![Truth, forecast and error](figures/{first})
@@ -63,13 +64,13 @@ up to the horizon.
 *Floor* is the projection on as many POD modes as there are latents, *step* one frame
 from an inverted latent, *condition* that of the decoder's Jacobian (median).
 
-{_table(source_rows(numbers))}
+{table(source_rows(numbers))}
 
 ## Cost
 
 Median seconds, compiled.
 
-{_table(numbers["cost"]["rows"])}
+{table(numbers["cost"]["rows"])}
 
 {" ".join(numbers["cost"]["notes"])}
 
@@ -192,21 +193,6 @@ def draw(
         ts, np.asarray(flagship.latents), values=values, horizon=horizon, label=label
     )
     plot.save_figure(figure, folder / "latents.png")
-
-
-def _aligned(rows: list[list[str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
-    return "\n".join(lines)
-
-
-def _table(rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|---" * len(rows[0]) + "|")
-    return "\n".join(lines)
 
 
 def _wrapped(text: str) -> list[str]:

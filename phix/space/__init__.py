@@ -2,6 +2,7 @@
 
 from phix.space._base import AbstractSpace as AbstractSpace
 from phix.space._boundary import Boundary as Boundary, Twisted as Twisted
+from phix.space._derivative import spectral_derivative as spectral_derivative
 from phix.space._grid import Grid as Grid
 from phix.space._modes import Modes as Modes
 from phix.space._random import GaussianRandomField as GaussianRandomField
@@ -49,6 +50,7 @@ __all__ = [
     "random_sensors",
     "random_velocity",
     "random_vorticity",
+    "spectral_derivative",
     "spectral_evaluate",
     "spectral_resample",
     "upwind_difference",

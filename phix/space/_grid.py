@@ -149,6 +149,36 @@ class Grid(AbstractSpace):
         """Coordinates of every node as a list, in the order of `u.reshape(c, -1)`."""
         return self.coordinates.reshape(self.ndim, -1).T
 
+    @property
+    def untwisted(self) -> "Grid":
+        """The grid of what is left of a field without its `ramp`: twisted axes are
+        periodic."""
+        plain = tuple(
+            ("periodic", "periodic") if left.kind == "twisted" else (left, right)
+            for left, right in self.boundary
+        )
+        return Grid(self.shape, self.extent, plain, self.node)
+
+    @property
+    def twist(self) -> np.ndarray:
+        """What a field gains along each axis, `"channels dim"`; zero unless twisted."""
+        gains = [np.atleast_1d(left.shift) for left, _ in self.boundary]
+        return np.stack(np.broadcast_arrays(*gains), axis=-1).astype(float)
+
+    def ramp(self, dtype: Any = None) -> Float[Array, " channels *space"]:
+        r"""The linear field $\sum_a c_a(x_a - \text{low}_a)/L_a$ of twisted axes.
+
+        A twisted field less its ramp is a field on the `untwisted` grid.
+        """
+        low = np.array([low for low, _ in self.extent])
+        slopes = self.twist / np.array(self.lengths)
+        ramp = np.zeros((slopes.shape[0], *self.shape))
+        for axis, (first, h) in enumerate(zip(self.origin, self.spacing, strict=True)):
+            x = first - low[axis] + h * np.arange(self.shape[axis])
+            along = x.reshape([-1 if a == axis else 1 for a in range(self.ndim)])
+            ramp = ramp + np.multiply.outer(slopes[:, axis], along)
+        return jnp.asarray(ramp, checked_dtype(dtype))
+
     def zeros(self, channels: int = 1, dtype: Any = None) -> Inexact[Array, "..."]:
         """A field of zeros, `"channels *space"`.
 

@@ -12,7 +12,9 @@ import numpy as np
 from phix._errors import checked_dtype, is_concrete, require
 from phix._types import Array, Inexact
 from phix.space._forms import by_batch, by_derivative
+from phix.space._halfwaves import HalfWaves
 from phix.space._hermitian import check_spectrum
+from phix.space._packed import packed_irfft, packed_rfft
 from phix.space._trig import Basis, trig_basis
 
 
@@ -21,10 +23,12 @@ class Modes(eqx.Module):
 
     $$u(x) = \sum_k c_k \prod_a \phi_{k_a}(x_a)$$
 
-    with $e^{i\kappa_k (x - x_0)}$ along periodic axes, and the sines or cosines that
-    the boundary and the nodes ask for along the others. $x_0$ is the first node: the
-    low end for vertex nodes, where coefficients do not depend on the resolution, and
-    half a cell further for centre nodes. Everything is static; a `Modes` can be hashed.
+    with $e^{i\kappa_k (x - x_0)}$ along periodic axes, cosines and sines of
+    half-integer waves along antiperiodic ones (real coefficients, in pairs; an even
+    number of nodes), and the sines or cosines that the boundary and the nodes ask for
+    along the others. $x_0$ is the first node: the low end for vertex nodes, where
+    coefficients do not depend on the resolution, and half a cell further for centre
+    nodes. Everything is static; a `Modes` can be hashed.
 
     Along a periodic axis coefficients are in the order $-K \ldots K$; a real field
     needs only $0 \ldots K$ along its last periodic axis. Cost: a real FFT for a
@@ -34,15 +38,16 @@ class Modes(eqx.Module):
 
     **Arguments:**
 
-    - `grid`: the grid; it must have no inflow, outflow, twisted or antiperiodic side.
+    - `grid`: the grid; it must have no inflow, outflow or twisted side. A twisted
+        field less its `grid.ramp()` is one on `grid.untwisted`.
     - `keep`: None for every mode, or the kept fraction $f \in (0, 1]$: along a periodic
         axis of n nodes those with $|k| < fn/2$, along another the first $\lceil
         fn\rceil$. With 2/3 products of two fields, with 1/2 of three, come out without
         aliasing.
     - `complex`: whether fields are complex.
 
-    **Raises:** `ValueError` for a grid without transform, a fraction out of range, or
-    a fraction that leaves no wave.
+    **Raises:** `ValueError` for a grid without transform, an odd number of nodes along
+    an antiperiodic axis, a fraction out of range, or one that leaves no wave.
     """
 
     grid: Any = eqx.field(static=True)
@@ -55,13 +60,15 @@ class Modes(eqx.Module):
         self.complex = complex
         for axis, sides in enumerate(grid.boundary):
             kinds = {side.kind for side in sides}
-            bad = kinds & {"inflow", "outflow", "twisted", "antiperiodic"}
+            bad = kinds & {"inflow", "outflow", "twisted"}
             require(
                 not bad,
                 f"grid has no transform: axis {axis} is {' and '.join(sorted(bad))}; "
-                "use stencils (phix.space.derivative), or periodic, Dirichlet or "
-                "Neumann sides",
+                "use stencils (phix.space.derivative), other sides, or for a twisted "
+                "field less its ramp grid.untwisted",
             )
+            ok = "antiperiodic" not in kinds or grid.shape[axis] % 2 == 0
+            require(ok, f"shape: antiperiodic {axis=} needs an even number of nodes")
         require(
             keep is None or 0 < keep <= 1,
             f"keep must be a fraction in (0, 1] or None, got {keep}",
@@ -141,7 +148,7 @@ class Modes(eqx.Module):
 
     @property
     def trig_axes(self) -> tuple[int, ...]:
-        """The axes of sines or cosines."""
+        """The axes of sines or cosines, or of both."""
         return tuple(a for a in range(self.grid.ndim) if not self._periodic(a))
 
     @property
@@ -155,7 +162,9 @@ class Modes(eqx.Module):
         """The highest wave K kept along a periodic axis, else the number of modes."""
         n = self.grid.shape[axis]
         if not self._periodic(axis):
-            return n if self.keep is None else math.ceil(self.keep * n - 1e-9)
+            top = n if self.keep is None else math.ceil(self.keep * n - 1e-9)
+            # Cosine and sine of a half-integer wave stay together.
+            return top + top % 2 * self.grid.boundary[axis][0].paired
         return n // 2 if self.keep is None else math.ceil(self.keep * n / 2 - 1e-9) - 1
 
     @property
@@ -235,8 +244,10 @@ class Modes(eqx.Module):
     def _periodic(self, axis: int) -> bool:
         return self.grid.boundary[axis][0].kind == "periodic"
 
-    def _basis(self, axis: int) -> Basis:
+    def _basis(self, axis: int) -> Basis | HalfWaves:
         left, right = self.grid.boundary[axis]
+        if left.kind == "antiperiodic":
+            return HalfWaves()
         return trig_basis(left.kind, right.kind, self.grid.node)
 
     @property
@@ -255,7 +266,7 @@ class Modes(eqx.Module):
         parts = [
             self._analyse_pair(u[i : i + 2])
             if self._in_pairs(u[i : i + 2].shape[0])
-            else self._real_fft(u[i : i + 2])
+            else self._analyse_one(u[i : i + 2])
             for i in range(0, u.shape[0], 2)
         ]
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
@@ -264,18 +275,33 @@ class Modes(eqx.Module):
         parts = [
             self._synthesise_pair(c[i : i + 2])
             if self._in_pairs(c[i : i + 2].shape[0])
-            else self._inverse_real_fft(c[i : i + 2])
+            else self._synthesise_one(c[i : i + 2])
             for i in range(0, c.shape[0], 2)
         ]
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
 
     def _in_pairs(self, channels: int) -> bool:
-        """Two channels share an FFT where the kept waves lie symmetrically; in one
-        dimension a complex FFT beats the real one even for one field."""
+        """Two channels share an FFT where the kept waves lie symmetrically; along a
+        line of odd length a complex FFT beats the real one even for one field."""
         symmetric = all(
             2 * self.highest(a) < self.grid.shape[a] for a in self.periodic_axes
         )
-        return symmetric and (channels == 2 or self.grid.ndim == 1)
+        odd_line = self.grid.ndim == 1 and not self._even_line
+        return symmetric and (channels == 2 or odd_line)
+
+    @property
+    def _even_line(self) -> bool:
+        return self.grid.ndim == 1 and self.grid.shape[0] % 2 == 0
+
+    def _analyse_one(self, u: Array) -> Array:
+        if not self._even_line:
+            return self._real_fft(u)
+        return lax.slice_in_dim(packed_rfft(u), 0, self.shape[0], axis=1)
+
+    def _synthesise_one(self, c: Array) -> Array:
+        if not self._even_line:
+            return self._inverse_real_fft(c)
+        return packed_irfft(self._write(self._blank(c, real=True), c))
 
     def _synthesise_pair(self, c: Array) -> Array:
         half = self._axes[-1]
@@ -360,7 +386,7 @@ class Modes(eqx.Module):
         return full
 
 
-# In one dimension a complex FFT beats the real one for a single field, not for many.
+# In one dimension complex FFTs beat the real one for a single field, not for many.
 # (Complex pairs across a batch are out of the question: a sample that blows up would
 # take its partner along.) In three a batch of real FFTs is the fastest way to modes,
 # complex FFTs of pairs the fastest way back; and of the transpose of each, the other.

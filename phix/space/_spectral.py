@@ -9,6 +9,7 @@ from jax import lax
 
 from phix._errors import require
 from phix._types import Array, Float, Inexact
+from phix.space._halfwaves import HalfWaves
 from phix.space._interpolation import is_inside
 from phix.space._modes import Modes
 
@@ -53,7 +54,8 @@ def spectral_evaluate(
     )
     inside = jnp.ones(x.shape[0], bool)
     for axis in modes.trig_axes:
-        inside = inside & is_inside(x[:, axis], *grid.extent[axis])
+        if not grid.boundary[axis][0].paired:
+            inside = inside & is_inside(x[:, axis], *grid.extent[axis])
     tables = [_waves(modes, axis, x[:, axis], c) for axis in range(grid.ndim)]
     weights = jnp.asarray(modes.weights, jnp.finfo(c.dtype).dtype)
     order = sorted(range(grid.ndim), key=lambda axis: -modes.shape[axis])
@@ -143,6 +145,10 @@ def _waves(modes: Modes, axis: int, x: Array, c: Array) -> Array:
     """Every mode of one axis at the points: "points modes"."""
     grid, dtype = modes.grid, jnp.finfo(c.dtype).dtype
     kappa = modes.wavenumbers[axis].ravel()
+    if grid.boundary[axis][0].kind == "antiperiodic":
+        turns = (x - grid.origin[axis]) / grid.lengths[axis]
+        turns = (turns - 2 * jnp.floor(turns / 2)).astype(dtype)
+        return HalfWaves().table(2 * math.pi * turns, kappa.size)
     if axis in modes.trig_axes:
         odd = grid.boundary[axis][0].kind == "dirichlet"
         x = (x - grid.extent[axis][0]).astype(dtype)

@@ -7,6 +7,7 @@ import pytest
 
 from phix._errors import PhixError, Result
 from phix.cli import main
+from phix.recipes import recipe_names
 from tests.recipes.toy import ToyRecipe
 
 
@@ -32,13 +33,14 @@ def _start(*arguments):
 def test_list_shows_each_recipe_with_its_paper(capsys):
     assert main(["list"]) == 0
     out = capsys.readouterr().out
-    assert "toy      A toy: counts to a number of steps." in out
+    width = max(map(len, recipe_names()))
+    assert f"{'toy':{width}}  A toy: counts to a number of steps." in out
     assert ToyRecipe.reference in out
     assert "more words" not in out.lower()
     assert "phi_rom" in out and "2505.14595" in out
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["simulate", "--help"]])
 def test_help_and_list_import_no_jax(arguments):
     code = (
         "import sys, phix.cli\n"

@@ -15,7 +15,7 @@ import numpy as np
 
 from phix import integrate, pde
 from phix.integrate import solve
-from phix.pde import AbstractDiscrete, AbstractSemilinear
+from phix.pde import AbstractDiscrete, AbstractHamiltonian, AbstractSemilinear
 from phix.space import Grid, laplacian
 from tests.rosters.equations import EQUATIONS
 
@@ -59,6 +59,14 @@ def _step(dtype, shape):
     return equation, _waves(grid, dtype), 0.5
 
 
+def _hamiltonian(dtype, shape):
+    u0 = jnp.sin(jnp.arange(2.0 * shape[0])).reshape(2, -1).astype(dtype)
+    equation = pde.from_hamiltonian(
+        lambda q, p, k: jnp.sum(0.5 * p**2 + k * q**4), u0, k=jnp.asarray(0.7, dtype)
+    )
+    return equation, u0, 0.05
+
+
 def _symbol(dtype, shape):
     grid = Grid(shape, (0.0, 6.0))
     equation = pde.from_symbol(
@@ -78,6 +86,7 @@ ALL_EQUATIONS = EQUATIONS | {
     "from_rhs": _rhs,
     "from_step": _step,
     "from_symbol": _symbol,
+    "from_hamiltonian": _hamiltonian,
 }
 
 SPLIT = {
@@ -87,15 +96,28 @@ SPLIT = {
     and issubclass(scheme, integrate.AbstractSplitScheme)
     and scheme is not integrate.AbstractSplitScheme
 }
-SCHEMES = SPLIT | {"Tsit5": dfx.Tsit5(), "ImplicitEuler": dfx.ImplicitEuler()}
+# The others run the same code on other tables.
+SYMPLECTIC = {
+    "StormerVerlet": integrate.StormerVerlet(),
+    "Strang": integrate.Strang(),
+}
+SCHEMES = (
+    SPLIT | SYMPLECTIC | {"Tsit5": dfx.Tsit5(), "ImplicitEuler": dfx.ImplicitEuler()}
+)
 
 
 def fits(scheme: dfx.AbstractSolver, equation: pde.AbstractEquation) -> bool:
     """Whether an equation can be stepped by a scheme.
 
-    Split schemes want a symbol, and Diffrax's implicit ones real numbers.
+    Split schemes want a symbol, symplectic ones an energy and those with an exact flow
+    its linear part; Diffrax's implicit ones want real numbers.
     """
     if isinstance(equation, AbstractDiscrete):
+        return False
+    if isinstance(equation, AbstractHamiltonian):
+        symplectic = isinstance(scheme, integrate.AbstractSymplectic)
+        return symplectic and (not scheme.exact or equation.stiffness() is not None)
+    if isinstance(scheme, integrate.AbstractSymplectic):
         return False
     if isinstance(equation, AbstractSemilinear):
         return not isinstance(scheme, dfx.AbstractImplicitSolver)

@@ -7,7 +7,7 @@ import pytest
 from tests.integrate.product import ALL_EQUATIONS, SCHEMES, SETTINGS, check, fits
 
 
-REFINEMENTS = ("Vorticity", "Diffusion", "from_rhs", "from_step")
+REFINEMENTS = ("Vorticity", "Diffusion", "from_rhs", "from_step", "KleinGordon")
 PAIRS = [
     (equation, name)
     for equation in REFINEMENTS

@@ -17,7 +17,7 @@ from phix.integrate import (
 )
 from phix.integrate._etdrk import AbstractETDRK, tabulate
 from phix.integrate._split import nonlinear_part
-from phix.pde import from_symbol
+from phix.pde import Diffusion, from_symbol
 from phix.space import Grid
 from tests.integrate.manufactured import (
     EQUATION,
@@ -202,6 +202,14 @@ def test_a_wrong_error_estimate_is_noticed():
 def test_schemes_without_an_estimate_refuse_adaptive_steps():
     with pytest.raises(RuntimeError, match="does not provide error estimates"):
         solve(EQUATION, U0, [0.0, 1.0], scheme=ETDAB2())
+
+
+@pytest.mark.parametrize(
+    "problem", [lambda t, u, args: -u, Diffusion(Grid(8, (0.0, 1.0)), 0.1)]
+)
+def test_a_problem_in_one_piece_is_refused(problem):
+    with pytest.raises(ValueError, match="ETDAB2 wants a linear part apart"):
+        solve(problem, jnp.ones((1, 8)), [0.0, 1.0], dt=0.1, scheme=ETDAB2())
 
 
 def test_complex_rates_of_a_real_state():

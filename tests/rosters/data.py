@@ -13,4 +13,5 @@ EXEMPT = {
     "Trajectory": "a record; it goes through every transformation inside `solve`",
     "load_trajectories": "reads a file",
     "save_trajectories": "writes a file",
+    "trajectory_path": "looks at the suffix of a path",
 }

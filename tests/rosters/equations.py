@@ -81,6 +81,17 @@ def _cube(dtype, shape):
     return equation, equation.decode(equation.encode(u)), 0.01
 
 
+def _klein_gordon(grid, *numbers):
+    coupling, vacuum, damping = numbers
+    potential = pde.Phi4(coupling, vacuum)
+    return pde.KleinGordon(grid, potential, speed=0.9 + 0 * damping, damping=damping)
+
+
+def _wave_modes(grid, m, damping):
+    equation = pde.KleinGordon(grid, pde.Linear(m), speed=0 * m + 1, damping=damping)
+    return equation.semilinear()
+
+
 PAIR = (0.05, 0.02)
 
 EQUATIONS: dict[str, Callable] = {
@@ -108,6 +119,8 @@ EQUATIONS: dict[str, Callable] = {
         pde.FitzHughNagumo, PAIR, 0.1, 0.5, 0.8, channels=2, boundary="neumann"
     ),
     "NonlinearSchrodinger": _schrodinger,
+    "KleinGordon": _plane(_klein_gordon, 1.2, 0.9, 0.1, channels=2),
+    "WaveModes": _line(_wave_modes, 0.8, 0.1, channels=2),
     "Vorticity": _plane(pde.Vorticity, 0.05),
     "Vorticity with scalar": _plane(_scalar, 0.05, 0.1, 0.03, channels=2),
     "NavierStokes": _plane(_velocity, 0.05, 0.1, 0.03, channels=3),

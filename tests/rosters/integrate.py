@@ -1,12 +1,13 @@
 """Integration under every transformation."""
 
 import diffrax as dfx
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from phix import integrate
 from phix.integrate import PerStep, make_stepper, rollout, solve
-from phix.pde import Diffusion, from_symbol
+from phix.pde import Diffusion, KleinGordon, Linear, from_hamiltonian, from_symbol
 from phix.space import Grid
 from tests.rosters.case import Case
 
@@ -102,7 +103,40 @@ SPLIT_SCHEMES = (
     "ARK4",
 )
 
+
+def _one_step_each(equation, u0, dt, *names):
+    fields = []
+    for name in names:
+        scheme = getattr(integrate, name)()
+        stepper, state = make_stepper(equation, u0, dt, scheme=scheme)
+        fields.append(stepper.observe(stepper(state)))
+    return fields
+
+
+DRIFTS = ("StormerVerlet", "Yoshida4", "BlanesMoan4", "BlanesMoan6")
+EXACT = ("Strang", "Splitting4", "Splitting6")
+
+
+def _symplectic(dtype):
+    """A step of each, of a pendulum and of a free field."""
+
+    @eqx.filter_jit
+    def final(k, u0, dt):
+        pendulum = from_hamiltonian(
+            lambda q, p, k: jnp.sum(0.5 * p**2 - k * jnp.cos(q)), u0, k=k
+        )
+        field = KleinGordon(Grid(4, (0.0, 4.0), "antiperiodic"), Linear(k), speed=k)
+        return (
+            _one_step_each(pendulum, u0, dt, *DRIFTS),
+            _one_step_each(field, u0, dt, *EXACT),
+        )
+
+    u0 = jnp.sin(jnp.arange(8, dtype=dtype)).reshape(2, 4)
+    return final, (jnp.asarray(1.2, dtype), u0, jnp.asarray(0.1, dtype))
+
+
 CASES = [
+    Case("symplectic", _symplectic, covers=DRIFTS + EXACT),
     *map(_split, SPLIT_SCHEMES),
     Case("explicit steps", _diffusion(dt=0.01), covers=("solve",)),
     Case(
@@ -116,6 +150,7 @@ CASES = [
 ]
 
 EXEMPT = {
+    "AbstractSymplectic": "abstract; its final classes are in the roster",
     "AbstractSplitScheme": "abstract; every scheme above is one",
     "default_scheme": "chooses a solver by type; computes nothing",
 }

@@ -120,7 +120,24 @@ def _random_flows(dtype):
     return all_of, (jnp.asarray(1.5, dtype), jnp.asarray(0.7, dtype))
 
 
+def _spectral_derivative(dtype):
+    grids = [space.Grid((4, 6), (0.0, 1.0), (side, "periodic"))
+             for side in ("antiperiodic", space.Twisted(0.5))]  # fmt: skip
+
+    def all_of(u):
+        half = grids[0].modes()
+        return (
+            [space.spectral_derivative(grid, u, axis)
+             for grid in grids for axis in range(2)],
+            half.to_nodes(half.to_modes(u)),
+            u - grids[1].ramp(u.dtype),
+        )  # fmt: skip
+
+    return all_of, (jnp.cos(jnp.arange(24.0, dtype=dtype)).reshape(1, 4, 6),)
+
+
 CASES = [
+    Case("glued sides", _spectral_derivative, ("spectral_derivative", "Modes")),
     Case("grid", _grid, ("Grid",)),
     Case(
         "stencils",

@@ -1,0 +1,54 @@
+"""Curves in panels."""
+
+import numpy as np
+import pytest
+
+from phix.plot import curve_panels, figure_path
+
+
+X = np.linspace(0.0, 1.0, 5)
+PANELS = {
+    "first": {"a": (X, X**2), "b": (X, 1 - X)},
+    "second": {"b": (X[:3], X[:3])},
+    "third": {"c": (X, 0 * X)},
+}
+
+
+def _shows(fig, panels):
+    """Every curve, under its panel's title; one colour for one name."""
+    colours = {}
+    for axes, (heading, curves) in zip(fig.axes, panels.items(), strict=False):
+        assert axes.get_title() == heading
+        assert len(axes.lines) == len(curves)
+        for line, (name, (x, y)) in zip(axes.lines, curves.items(), strict=True):
+            assert np.array_equal(line.get_xydata(), np.stack([x, y], 1))
+            assert colours.setdefault(name, line.get_color()) == line.get_color()
+    assert len(set(colours.values())) == len(colours)
+    (legend,) = fig.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(colours)
+
+
+def test_panels_show_their_curves():
+    fig = curve_panels(PANELS, xlabel="t", ylabel="size", title="three")
+    _shows(fig, PANELS)
+    assert [axes.get_visible() for axes in fig.axes] == [True, True, True, False]
+    assert {axes.get_xlabel() for axes in fig.axes[:3]} == {"t"}
+    # Negative twin: another curve is not what the figure shows.
+    with pytest.raises(AssertionError):
+        _shows(fig, PANELS | {"second": {"b": (X[:3], 2 * X[:3])}})
+
+
+def test_zeros_leave_a_gap_on_a_logarithmic_axis():
+    fig = curve_panels({"": {"a": (X, X)}}, xlabel="t", ylabel="", log=True)
+    assert fig.axes[0].get_yscale() == "log" and not fig.legends
+    assert np.isnan(fig.axes[0].lines[0].get_ydata()[0])
+
+
+def test_bad_input_is_named(tmp_path):
+    with pytest.raises(ValueError, match="at least one panel"):
+        curve_panels({}, xlabel="", ylabel="")
+    with pytest.raises(ValueError, match=r"panels\['p'\]\['a'\] must .*\(5,\), got"):
+        curve_panels({"p": {"a": (X, X[1:])}}, xlabel="", ylabel="")
+    assert figure_path(tmp_path / "a.pdf") == tmp_path / "a.pdf"
+    with pytest.raises(ValueError, match="path must end in one of"):
+        figure_path("a.mp4")
