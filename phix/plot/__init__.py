@@ -8,8 +8,8 @@ from phix.plot._curves import (
     error_over_time as error_over_time,
     latent_trajectories as latent_trajectories,
 )
-from phix.plot._field_frames import field_frames as field_frames
 from phix.plot._field import field_history as field_history
+from phix.plot._field_frames import field_frames as field_frames
 from phix.plot._figure import (
     figure_path as figure_path,
     require_matplotlib as require_matplotlib,

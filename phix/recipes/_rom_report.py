@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from phix.metrics import relative_l2
-from phix.recipes._rom_choices import Choices
 from phix.recipes._markdown import aligned, table
+from phix.recipes._rom_choices import Choices
 from phix.recipes._rom_data import Case
 from phix.recipes._rom_equations import Split
 from phix.recipes._rom_metrics import Prediction
