@@ -245,7 +245,7 @@ def test_charges_in_closed_form():
         ("neumann", SineGordon(), None),
         ("dirichlet", jnp.cosh, None),
     ],
-    ids=str,
+    ids=["phi6", "phi4", "double sine-Gordon", "sine-Gordon", "your own"],
 )
 def test_the_force_is_the_slope_of_the_energy(boundary, potential, swing):
     """On every kind of grid, with c(x) too, for the kept modes."""
