@@ -3,8 +3,9 @@
     python -m bench.rom.decoding RUN
 
 Takes the model of a finished run of the recipe `phi_rom`, forecasts its test
-trajectories and decodes every frame on the whole grid: point by point, from coarser
-grids refined by their modes, and from few points by a basis of decoded training fields.
+trajectories and decodes every frame on the whole grid: point by point, by a table where
+the decoder is affine in the latent, from coarser grids refined by their modes, and from
+few points by a basis of decoded training fields.
 Prints for each the seconds for one trajectory (median of interleaved calls, compiled),
 how often faster it is than the solver, its distance from the decoder's own fields and
 its error.
@@ -20,6 +21,7 @@ import numpy as np
 from bench.timing import interleaved_times
 from phix import rom
 from phix.metrics import relative_l2
+from phix.nn import FourierDecoder
 from phix.recipes import load_config
 from phix.rom._coarse import Resolution, Solver
 
@@ -31,6 +33,8 @@ RANKS = (32, 64, 128, 256)
 def variants(model: rom.ReducedModel, grid) -> dict[str, rom.ReducedModel]:
     """The model with every way to decode."""
     made = {"all points": model}
+    if isinstance(model.decoder, FourierDecoder):
+        made["table"] = rom.tabulated(model, grid)
     if all(side.kind == "periodic" for axis in grid.boundary for side in axis):
         for share in SHARES:
             shape = tuple(2 * round(share * n / 2) for n in grid.shape)

@@ -26,6 +26,11 @@ class FourierDecoder(AbstractPointDecoder):
     latent alone: under `vmap` over latents the filters are computed once for all of
     them, the shifts once for a latent, and a layer is one matrix product.
 
+    Since the latent enters by shifts alone, the field is *affine* in it,
+    $u(x; \alpha) = m(x) + V(x)\,\alpha$, see `basis`: a linear model whose modes are
+    learnt and known at every point. It needs as many latents as any linear model; where
+    fields travel, `SineDecoder` needs far fewer.
+
     **Arguments:**
 
     - `coordinates`, `fields`: normalisers of the points and the channels.
@@ -92,6 +97,16 @@ class FourierDecoder(AbstractPointDecoder):
         for layer, shift, wave in zip(hidden, shifts[1:], filters[1:], strict=True):
             h = (h @ layer.weight.T + (bias_of(layer) + shift)) * wave
         return self.fields.inverse((h @ last.weight.T + bias_of(last)).T)
+
+    def basis(
+        self, points: Float[Array, "points dim"]
+    ) -> tuple[Float[Array, "channels points"], Float[Array, "channels points latent"]]:
+        r"""$m$ and $V$ at the points, with which $u = m + V\alpha$ for every latent.
+
+        The cost of one decode and one `jacobian`.
+        """
+        none = jnp.zeros(self.latent_size, self.fields.mean.dtype)
+        return self(points, none), self.jacobian(points, none)
 
     def filters(
         self, points: Float[Array, "points dim"]

@@ -13,8 +13,10 @@ from phix.rom._baselines import (
 from phix.rom._cheap import (
     CoarseDecoder as CoarseDecoder,
     SampledDecoder as SampledDecoder,
+    TabulatedDecoder as TabulatedDecoder,
     coarsened as coarsened,
     low_rank as low_rank,
+    tabulated as tabulated,
 )
 from phix.rom._crom import CROM as CROM, CROMDynamics as CROMDynamics
 from phix.rom._data import (
@@ -121,6 +123,7 @@ __all__ = [
     "QuadraticDynamics",
     "ReducedModel",
     "SampledDecoder",
+    "TabulatedDecoder",
     "SensorEncoder",
     "Sequence",
     "ShiftDecoder",
@@ -151,5 +154,6 @@ __all__ = [
     "slide",
     "snapshots",
     "stratified_subset",
+    "tabulated",
     "training_data",
 ]

@@ -9,7 +9,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from phix import rom
+from phix import nn, rom
 from phix.rom._velocity import decode_on
 from phix.space import Grid
 
@@ -62,6 +62,21 @@ def test_a_basis_that_spans_the_fields_is_exact():
         check_same(rom.low_rank(model, GRID, 2), model)
 
 
+def fourier_model():
+    box, fields = nn.MinMax.of(GRID.points), nn.Standardiser(jnp.ones(2), jnp.ones(2))
+    decoder = nn.FourierDecoder(box, fields, latent_size=3, width=8, key=jr.key(1))
+    return rom.ReducedModel(decoder, STILL, jnp.zeros((1, 1, 3)))
+
+
+def test_a_table_of_an_affine_decoder_is_exact():
+    model = fourier_model()
+    table = rom.tabulated(model, GRID)
+    check_same(table, model)
+    bent = eqx.tree_at(lambda m: m.decoder.modes, table, table.decoder.modes[::-1])
+    with pytest.raises(AssertionError):
+        check_same(bent, model)
+
+
 @pytest.mark.parametrize("num_nodes", [None, 7])
 def test_the_error_keeps_its_bound(num_nodes):
     """‖u − ũ‖ ≤ ‖(PᵀV)†‖ ‖u − VVᵀu‖ for every latent of the table."""
@@ -95,5 +110,7 @@ def test_a_forecast_takes_the_short_way():
 
 
 def test_bad_input():
+    with pytest.raises(ValueError, match="model has a Waves, which is not affine"):
+        rom.tabulated(model_of(), GRID)
     with pytest.raises(ValueError, match="grid must be periodic"):
         rom.coarsened(model_of(), Grid((8, 8), (0.0, 1.0), "dirichlet"), (4, 4))

@@ -261,6 +261,23 @@ def _cheap(dtype):
     return run, (*_args(dtype), jnp.array([0.3, -0.2], dtype))
 
 
+def _tabulated(dtype):
+    """The table of an affine decoder, drawn in float32."""
+    grid, one = Grid(6, (0.0, 100.0)), jnp.ones(1, jnp.float32)
+    box = nn.MinMax.of(_points(jnp.float32))
+    drawn = nn.FourierDecoder(
+        box, nn.Standardiser(one, one), latent_size=2, width=4, depth=2, key=jr.key(6)
+    )
+
+    def run(decoder, start):
+        still = rom.ConstantVelocity(jnp.zeros_like(start))
+        model = rom.ReducedModel(decoder, still, start[None, None])
+        table = rom.tabulated(model, grid).decoder
+        return table.field(start), table(grid.points.astype(dtype), start)
+
+    return run, (cast(drawn, dtype), jnp.array([0.3, -0.2], dtype))
+
+
 def _moving(dtype):
     def run(field, factor):
         us = jnp.stack([field, 1.1 * field * factor])
@@ -368,6 +385,7 @@ CASES = [
         _cheap,
         ("AbstractFieldDecoder", "CoarseDecoder", "SampledDecoder", "coarsened"),
     ),
+    Case("fields from a table", _tabulated, ("TabulatedDecoder", "tabulated")),
     Case("samples", _samples, ("snapshots", "sequences", "Sequence")),
     Case("stratified subset", _subset, ("stratified_subset",)),
 ]
