@@ -19,6 +19,7 @@ def test_error_of_a_gradient():
         check_gradient(lambda u: jnp.sum(jnp.sin(u) * jax.lax.stop_gradient(u)))
 
 
+@pytest.mark.slow
 def test_horizon_and_growth_of_a_known_flow():
     """Diffusion forgets: gradients hold for ever, and no direction grows but the mean,
     which neither grows nor decays."""

@@ -196,13 +196,15 @@ def check_float32(case: Case):
 
 def _lines():
     for name, case in CASES:
+        marks = pytest.mark.slow if case.slow else ()
+        line = functools.partial(pytest.param, marks=marks)
         if X64:
-            yield pytest.param(check_jit, case, id=f"{name}-jit")
+            yield line(check_jit, case, id=f"{name}-jit")
             if not case.no_vmap:
-                yield pytest.param(check_vmap, case, id=f"{name}-vmap")
+                yield line(check_vmap, case, id=f"{name}-vmap")
             if not case.no_grad:
-                yield pytest.param(check_gradient, case, id=f"{name}-gradient")
-        yield pytest.param(check_float32, case, id=f"{name}-float32")
+                yield line(check_gradient, case, id=f"{name}-gradient")
+        yield line(check_float32, case, id=f"{name}-float32")
 
 
 @pytest.mark.parametrize(("check", "case"), list(_lines()))
@@ -286,7 +288,8 @@ def test_every_covered_name_exists():
 # Slow: it compiles every line once more; float32 with x64 on is in the default suite.
 @pytest.mark.slow
 def test_float32_in_a_process_without_x64():
-    arguments = ["-m", "pytest", "-q", "-n", "0", "-k", "public_objects", __file__]
+    which = ["-n", "0", "-m", "", "-k", "public_objects"]
+    arguments = ["-m", "pytest", "-q", *which, __file__]
     done = subprocess.run(
         [sys.executable, *arguments],
         env={**os.environ, "PHIX_TEST_X64": "0"},

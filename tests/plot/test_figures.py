@@ -64,7 +64,9 @@ def _field_frames_show(fig, truth, forecast):
 
 def test_field_frames_draw_truth_forecast_and_error():
     forecast = FRAMES + 0.1
-    fig = field_frames(FRAMES, forecast, x=X, y=X[:4], t=[0.0, 2.0], title="two")
+    fig = field_frames(
+        FRAMES, forecast, x=X, y=X[:4], t=np.array([0.0, 2.0]), title="two"
+    )
     _field_frames_show(fig, FRAMES, forecast)
     assert {"truth u", "forecast − truth u", "two", "t = 2"} <= _words(fig)
     with pytest.raises(AssertionError):

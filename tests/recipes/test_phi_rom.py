@@ -203,6 +203,7 @@ def test_the_paper_run_is_the_paper():
     assert (recipe.dynamics.depth, recipe.dynamics.width) == (4, 64)
 
 
+@pytest.mark.slow
 def test_evaluating_anew_gives_the_same_errors(finished):
     run, _ = finished
     before = json.loads((run / "metrics.json").read_text())

@@ -307,6 +307,7 @@ def test_the_process_is_kriging():
         check(0.0)
 
 
+@pytest.mark.slow
 def test_lengths_of_maximum_likelihood():
     """Smooth in time and constant in the parameter: long there, and a better guess
     between the nodes than radial functions without any shape."""

@@ -43,6 +43,7 @@ def test_inputs_may_vary_in_time():
         check_driven(inputs[-1])
 
 
+@pytest.mark.slow
 def test_a_projection_is_driven_through_its_boundary():
     """A wall that warms up: POD-Galerkin of all unknowns is the solver itself."""
     equation = Diffusion(GRID, 0.02, values=0.5)

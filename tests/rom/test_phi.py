@@ -146,6 +146,7 @@ def test_before_the_warmup_ends_the_dynamics_reach_psi_alone(model, equation, sa
     jax.tree.map(np.testing.assert_array_equal, early.dynamics, late.dynamics)
 
 
+@pytest.mark.slow
 def test_one_backward_pass_is_the_weighted_sum_of_two(model, equation, sample):
     for step in (0, 99):
         loss = rom.phi_loss(equation, NAMES, warmup=10, reconstruction_weight=0.3)

@@ -80,6 +80,7 @@ def test_the_solver_is_made_as_coarse_as_the_error_allows(data):
     assert solver.error(Resolution((8,), 0.125)) > TARGET
 
 
+@pytest.mark.slow
 def test_a_price_has_all_parts(data, monkeypatch):
     monkeypatch.setattr("phix.rom._coarse._SHARES", (1.0, 0.25))
     monkeypatch.setattr("phix.rom._coarse._LONGEST", 1)

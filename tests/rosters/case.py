@@ -16,7 +16,8 @@ class Case:
     equals
     central differences to 1e-6 relative in float64; float32 in, float32 out and near
     the float64 answer to `float32_rtol`. `covers` names the public objects exercised.
-    `no_grad` and `no_vmap` give the reason, in words, why a line does not apply.
+    `no_grad` and `no_vmap` give the reason, in words, why a line does not apply,
+    `slow` why the default suite does without the case.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Case:
     no_grad: str = ""
     no_vmap: str = ""
     float32_rtol: float = 1e-3
+    slow: str = ""
 
 
 def cast(tree, dtype):

@@ -245,7 +245,6 @@ def _crom(dtype):
 
 
 def _cheap(dtype):
-    """Decoders of whole fields from few points, drawn in float32."""
     grid = Grid(12, (0.0, 100.0))
     table = jr.normal(jr.key(5), (2, 3, 2), jnp.float32)
     decoder, dynamics = _drawn()
@@ -262,18 +261,16 @@ def _cheap(dtype):
 
 
 def _tabulated(dtype):
-    """The table of an affine decoder, drawn in float32."""
-    grid, one = Grid(6, (0.0, 100.0)), jnp.ones(1, jnp.float32)
-    box = nn.MinMax.of(_points(jnp.float32))
-    drawn = nn.FourierDecoder(
-        box, nn.Standardiser(one, one), latent_size=2, width=4, depth=2, key=jr.key(6)
-    )
+    one, box = jnp.ones(1, jnp.float32), nn.MinMax.of(_points(jnp.float32))
+    sizes = {"latent_size": 2, "width": 4, "depth": 2}
+    drawn = nn.FourierDecoder(box, nn.Standardiser(one, one), key=jr.key(6), **sizes)
 
     def run(decoder, start):
-        still = rom.ConstantVelocity(jnp.zeros_like(start))
-        model = rom.ReducedModel(decoder, still, start[None, None])
-        table = rom.tabulated(model, grid).decoder
-        return table.field(start), table(grid.points.astype(dtype), start)
+        model = rom.ReducedModel(
+            decoder, rom.ConstantVelocity(start), start[None, None]
+        )
+        table = rom.tabulated(model, Grid(6, (0.0, 100.0))).decoder
+        return table.field(start), table(_points(dtype), start)
 
     return run, (cast(drawn, dtype), jnp.array([0.3, -0.2], dtype))
 
@@ -378,6 +375,7 @@ CASES = [
         ("PhiROM", "DINo", "CROM", "AbstractAutoDecoder", "Networks", "Training"),
         no_grad="Φ-ROM's leaves out the scale of its target; of each loss "
         "tests/rom/test_phi.py and test_autodecoders.py have the truth",
+        slow="three whole updates to compile; their losses are lines of their own",
     ),
     Case("CROM's steps", _crom, ("CROMDynamics", "decoder_jacobian")),
     Case(
