@@ -289,13 +289,8 @@ def _moving(dtype):
 def _samples(dtype):
     def run(us, mu):
         batch = Trajectory(
-            jnp.asarray(np.tile(TS, (2, 1)), dtype),
-            us,
-            GRID,
-            {"mu": mu},
-            jnp.zeros(2, jnp.int32),
-            {},
-            jnp.full(2, jnp.inf, dtype),
+            *(jnp.asarray(np.tile(TS, (2, 1)), dtype), us, GRID, {"mu": mu}),
+            *(jnp.zeros(2, jnp.int32), {}, jnp.full(2, jnp.inf, dtype)),
         )
         made = rom.snapshots(batch, ("mu",))
         whole = rom.sequences(rom.training_data(batch, parameters=("mu",)))
