@@ -136,11 +136,12 @@ def draw(path, *passes) -> None:
     for axis, (speeds, bounces, half) in zip(axes, passes, strict=True):
         for count, colour in enumerate(colours):
             hit = bounces == count
-            name = "captured" if count == 0 else f"{count} bounces"
+            name = f"{count} bounce{'s' * (count > 1)}" if count else "captured"
             axis.plot(speeds[hit], half[hit], ".", ms=2, c=colour, label=name)
         axis.set(xlabel="speed in", ylabel="half the distance at t = 180",
                  xlim=(speeds[0], speeds[-1]))  # fmt: skip
-    axes[0].legend(markerscale=5, ncols=6, fontsize=8)
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+    axes[0].legend(markerscale=5, ncols=6, fontsize=8, **place)
     figure.savefig(path, dpi=150)
 
 

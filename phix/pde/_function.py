@@ -213,6 +213,7 @@ def as_tree(function: Any) -> Any:
 
 
 def read_parameters(params: Mapping[str, Any]) -> dict[str, Array]:
+    """A user's parameters as arrays of floating type, by name."""
     read = {}
     for name, value in params.items():
         try:
@@ -228,6 +229,7 @@ def read_parameters(params: Mapping[str, Any]) -> dict[str, Array]:
 def read_limits(
     limits: Limits | None, params: Mapping[str, Any]
 ) -> tuple[tuple[str, tuple[float, float]], ...]:
+    """A user's ranges, static; each must be of a known parameter."""
     unknown = set(limits or {}) - set(params)
     require(not unknown, f"limits name no parameter: {sorted(unknown)}")
     return tuple(
