@@ -39,7 +39,8 @@ def error_over_time(
       that only starts after the horizon).
     - `horizon`: last time seen in training; drawn as a line, what follows is shaded.
     - `title`, `label`: over the figure and along the error's axis.
-    - `log`: a logarithmic error axis; zeros leave a gap in it.
+    - `log`: a logarithmic error axis; zeros leave a gap in it. It ends at a hundred
+        times the largest error of the first curve: one that blows up leaves it.
 
     **Returns:** a matplotlib figure of one panel, for `save_figure`.
 
@@ -63,6 +64,10 @@ def error_over_time(
         )
     if log:
         axes.set_yscale("log")
+        first = np.asarray(next(iter(errors.values())), dtype=float)
+        largest = np.max(first, where=np.isfinite(first), initial=0.0)
+        if 0 < 100 * largest < axes.get_ylim()[1]:
+            axes.set_ylim(top=100 * largest)
     axes.set_xlim(float(np.min(t)), float(np.max(t)))
     _mark_horizon(axes, horizon)
     axes.set_xlabel("t (non-dimensional)")

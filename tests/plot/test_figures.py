@@ -115,6 +115,15 @@ def test_errors_are_curves_with_the_horizon_marked():
     assert np.isnan(error_over_time(T, {"ours": T}).axes[0].lines[0].get_ydata()[0])
 
 
+def test_a_curve_that_blows_up_leaves_the_panel():
+    def top(other):
+        errors = {"ours": 0.1 + T, "other": other}
+        return error_over_time(T, errors).axes[0].get_ylim()[1]
+
+    assert top(1e6 * np.exp(T)) == pytest.approx(100 * 2.1)
+    assert 2 < top(1 + T) < 10
+
+
 def test_curves_of_another_length_are_refused():
     with pytest.raises(
         ValueError, match=r"errors\['short'\] must .*\(6,\), got \(5,\)"
