@@ -19,6 +19,14 @@ import pytest  # noqa: E402
 jax.config.update("jax_enable_x64", os.environ.get("PHIX_TEST_X64", "1") == "1")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def forget_programs():
+    """Compiled programs hold maps of memory, of which a process may have some 65,000:
+    with those of all files the compiler ends in a segmentation fault."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def getkey():
     """Fresh keys, the same ones in every run of one test."""
