@@ -109,8 +109,7 @@ def fit_ensemble(
 
     **Returns:** the models.
     """
-    if not isinstance(data, TrainingData):
-        data = training_data(data, parameters=parameters, grid=grid)
+    data = training_data(data, parameters=parameters, grid=grid)
     models = eqx.filter_vmap(lambda key: method.networks.build(data, key=key))(keys)
     update = ensemble_update(method._chosen_update(data))
     trained = method._train(models, update, data, jr.fold_in(keys[0], 1))

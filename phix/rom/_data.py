@@ -49,12 +49,13 @@ class Snapshot(eqx.Module):
 
 
 def training_data(
-    source: Trajectory | tuple,
+    source: TrainingData | Trajectory | tuple,
     *,
     parameters: tuple[str, ...] = (),
     grid: Grid | None = None,
 ) -> TrainingData:
-    """What a vmapped `solve` returns, or plain arrays, as `TrainingData`.
+    """What a vmapped `solve` returns, or plain arrays, as `TrainingData`; such data
+    stay as they are.
 
     **Arguments:**
 
@@ -70,6 +71,8 @@ def training_data(
     **Raises:** `ValueError` for a single trajectory, failed or non-finite ones, an
     unknown parameter, or arrays whose shapes do not fit each other.
     """
+    if isinstance(source, TrainingData):
+        return source
     if isinstance(source, Trajectory):
         require(
             grid is None, "grid comes with the trajectories; give it for arrays only"

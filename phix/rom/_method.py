@@ -50,8 +50,7 @@ def fit(
     !!! example
         `model = rom.fit(rom.LSPG(equation, rank=8, dt=0.07), (ts, us), grid=grid)`
     """
-    if not isinstance(data, TrainingData):
-        data = training_data(data, parameters=parameters, grid=grid)
+    data = training_data(data, parameters=parameters, grid=grid)
     require(
         method.takes_inputs or data.cond.ndim == 2,
         f"{type(method).__name__} takes parameters that are constant in time, got cond "

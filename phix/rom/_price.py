@@ -183,9 +183,7 @@ def price(
     solver without `dt` that has no step of its own.
     """
     test, train = (
-        data
-        if isinstance(data, TrainingData)
-        else training_data(data, parameters=model.parameters, grid=grid)
+        training_data(data, parameters=model.parameters, grid=grid)
         for data in (test, train)
     )
     ts = np.asarray(test.ts[0])

@@ -101,9 +101,7 @@ def error_report(
     that live on another grid than the training's.
     """
     test, train = (
-        data
-        if isinstance(data, TrainingData)
-        else training_data(data, parameters=model.parameters, grid=grid)
+        training_data(data, parameters=model.parameters, grid=grid)
         for data in (test, train)
     )
     ts = np.asarray(test.ts[0])
