@@ -118,12 +118,13 @@ class Staircase:
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """How the model is fitted, by AdamW.
+    """How the model is fitted.
 
     - `batch_size`: snapshots in a step.
     - `clip`: largest norm of the gradient; 0 does not clip.
     - `chunk`: snapshots differentiated at a time, to save memory; 0 takes all.
     - `checkpoint_every`: steps between checkpoints.
+    - `rule`, `latent_rate`: see `phix.rom.Training`.
 
     Steps and batch are those of Φ-ROM; every other trained method decodes as many
     points.
@@ -136,9 +137,11 @@ class Training:
     clip: float = 0.0
     chunk: int = 0
     checkpoint_every: int = 500
+    rule: Literal["adamw", "muon"] = "adamw"
+    latent_rate: float = 1.0
 
     def __post_init__(self):
-        require_positive(self, "steps", "batch_size", "checkpoint_every")
+        require_positive(self, "steps", "batch_size", "checkpoint_every", "latent_rate")
 
 
 @dataclasses.dataclass(frozen=True)

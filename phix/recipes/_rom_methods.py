@@ -139,6 +139,8 @@ def _training(training: Training, steps: int, batch: int, options) -> rom.Traini
         training.weight_decay,
         training.clip,
         training.chunk or None,
+        rule=training.rule,
+        latent_rate=training.latent_rate,
         **options,
     )
 

@@ -68,7 +68,7 @@ from phix.rom._model import (
     AbstractLatentMap as AbstractLatentMap,
     ReducedModel as ReducedModel,
 )
-from phix.rom._networks import Networks as Networks, Training as Training
+from phix.rom._networks import Networks as Networks
 from phix.rom._opinf import OperatorInference as OperatorInference
 from phix.rom._phi import (
     phi_loss as phi_loss,
@@ -82,6 +82,7 @@ from phix.rom._quadratic import (
     QuadraticDynamics as QuadraticDynamics,
 )
 from phix.rom._report import ErrorReport as ErrorReport, error_report as error_report
+from phix.rom._training import Training as Training
 from phix.rom._velocity import (
     GalerkinDynamics as GalerkinDynamics,
     decoder_jacobian as decoder_jacobian,

@@ -14,7 +14,8 @@ from phix.data import Trajectory
 from phix.rom._data import Sequence, Snapshot, TrainingData, training_data
 from phix.rom._method import AbstractMethod
 from phix.rom._model import ReducedModel
-from phix.rom._networks import Networks, Training
+from phix.rom._networks import Networks
+from phix.rom._training import Training
 from phix.rom._velocity import decode_on
 from phix.space import Grid
 from phix.train import (

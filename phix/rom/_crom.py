@@ -18,7 +18,8 @@ from phix.rom._autodecoder import (
 from phix.rom._data import Snapshot, TrainingData, snapshots
 from phix.rom._march import march, require_step
 from phix.rom._model import AbstractLatentMap, ReducedModel
-from phix.rom._networks import Networks, Training
+from phix.rom._networks import Networks
+from phix.rom._training import Training
 from phix.rom._velocity import decoder_jacobian, point_field, with_parameters
 from phix.train import AlternatingUpdate, alternating_update
 

@@ -14,7 +14,8 @@ from phix.integrate import make_stepper
 from phix.rom._autodecoder import AbstractAutoDecoder, part_update
 from phix.rom._data import Sequence, TrainingData, sequences
 from phix.rom._model import ReducedModel
-from phix.rom._networks import Networks, Training
+from phix.rom._networks import Networks
+from phix.rom._training import Training
 from phix.rom._velocity import decode_on
 from phix.space import Grid
 from phix.train import AlternatingUpdate, alternating_update

@@ -13,7 +13,7 @@ from phix._types import Array, Float, PRNGKeyArray
 from phix.rom._data import TrainingData
 from phix.rom._invert import LatentLaw, latent_law
 from phix.rom._model import ReducedModel
-from phix.rom._networks import Training
+from phix.rom._training import Training
 from phix.train import ArraySource, fit as train, per_sample
 
 

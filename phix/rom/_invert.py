@@ -205,6 +205,7 @@ def invert_frames(
     grid: Grid,
     *,
     accept: float,
+    starts: Float[Array, "trajectories frames latent"] | None = None,
 ) -> Inversion:
     """Inverts whole fields on a grid, all of them in one jitted call.
 
@@ -213,21 +214,31 @@ def invert_frames(
     - `model`, `accept`: see `invert`; `acceptance` gives a good value.
     - `us`: the fields.
     - `grid`: where they live.
+    - `starts`: where each search begins instead of zero.
 
     **Returns:** an `Inversion` whose arrays begin with "trajectories frames". Modes of
     that very grid are projected on: no search, no work.
     """
     # As an array: another value is no other program.
-    return _invert_all(model, us, grid, jnp.asarray(accept, us.dtype))
+    return _invert_all(model, us, grid, jnp.asarray(accept, us.dtype), starts)
 
 
 @eqx.filter_jit
-def _invert_all(model: ReducedModel, us: Array, grid: Grid, accept: Array) -> Inversion:
+def _invert_all(
+    model: ReducedModel,
+    us: Array,
+    grid: Grid,
+    accept: Array,
+    starts: Array | None,
+) -> Inversion:
     if isinstance(model.decoder, LinearDecoder) and model.decoder.grid == grid:
         return jax.vmap(jax.vmap(partial(_projected, model.decoder)))(us)
     points = grid.points.astype(us.dtype)
-    one = partial(invert, model, points, accept=accept)
-    return jax.vmap(jax.vmap(one))(us.reshape(*us.shape[:3], -1))
+
+    def one(values: Array, start: Array | None) -> Inversion:
+        return invert(model, points, values, start=start, accept=accept)
+
+    return jax.vmap(jax.vmap(one))(us.reshape(*us.shape[:3], -1), starts)
 
 
 def _projected(decoder: LinearDecoder, u: Array) -> Inversion:

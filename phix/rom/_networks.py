@@ -1,17 +1,14 @@
-"""The networks of a trained reduced model, and how they are trained."""
+"""The networks of a trained reduced model."""
 
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
-import optax
 
 from phix import nn
 from phix._errors import nearest, require
 from phix._types import Array, PRNGKeyArray
-from phix.data import JsonLines, TensorBoard
 from phix.rom._data import TrainingData
 from phix.rom._model import ReducedModel
-from phix.train import Checkpoints
 
 
 _DECODERS = {"fourier": nn.FourierDecoder, "sine": nn.SineDecoder}
@@ -96,42 +93,3 @@ def _standardiser(data: Array, *, axis: int) -> nn.Standardiser:
     others = tuple(i for i in range(data.ndim) if i != axis)
     std = jnp.std(data, axis=others)
     return nn.Standardiser(jnp.mean(data, axis=others), jnp.where(std > 0, std, 1))
-
-
-class Training(eqx.Module):
-    """How long, how fast and where networks are trained.
-
-    - `steps`, `batch_size`: updates, and samples in each (snapshots; for DINo
-      trajectories).
-    - `learning_rate`: a number, which falls to a five-hundredth along half a cosine, or
-      an Optax schedule.
-    - `weight_decay`: of AdamW.
-    - `clip`: largest norm of the gradient; 0 does not clip.
-    - `chunk`: see `train.per_sample`.
-    - `checkpoint`, `log`, `progress`: see `train.fit`.
-    - `rows_only`: move the latents of the batch alone (`train.table_rows`); otherwise
-      momentum and weight decay move all of the table in every step.
-    """
-
-    steps: int = eqx.field(static=True)
-    batch_size: int = eqx.field(static=True, default=64)
-    learning_rate: float | optax.Schedule = eqx.field(static=True, default=5e-3)
-    weight_decay: float = eqx.field(static=True, default=1e-4)
-    clip: float = eqx.field(static=True, default=1.0)
-    chunk: int | None = eqx.field(static=True, default=None)
-    checkpoint: Checkpoints | None = eqx.field(static=True, default=None)
-    log: JsonLines | TensorBoard | None = eqx.field(static=True, default=None)
-    progress: bool = eqx.field(static=True, default=True)
-    rows_only: bool = eqx.field(static=True, default=False)
-
-    def optimiser(self, share: float = 1.0) -> optax.GradientTransformation:
-        """AdamW at `share` of the learning rate."""
-        rate = self.learning_rate
-        if not callable(rate):
-            rate = optax.cosine_decay_schedule(rate, self.steps, 2e-3)
-        adamw = optax.adamw(
-            lambda step: share * rate(step), weight_decay=self.weight_decay
-        )
-        if self.clip == 0:
-            return adamw
-        return optax.chain(optax.clip_by_global_norm(self.clip), adamw)

@@ -9,8 +9,9 @@ from phix.pde import AbstractEquation
 from phix.rom._autodecoder import AbstractAutoDecoder
 from phix.rom._data import Snapshot, TrainingData, snapshots
 from phix.rom._model import ReducedModel
-from phix.rom._networks import Networks, Training
+from phix.rom._networks import Networks
 from phix.rom._phi import phi_loss
+from phix.rom._training import Training
 from phix.train import GradientUpdate, gradient_update, per_sample
 
 

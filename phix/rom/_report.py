@@ -116,17 +116,21 @@ def error_report(
     )
     count = len(ts)
     frames = np.unique(np.linspace(0, count - 2, min(_FRAMES, count - 1)).astype(int))
-    # The first frame too, from which the rollout starts.
     shown = test.us[:, frames]
     accept = acceptance(model, train.us, train.grid)
-    latents = invert_frames(model, shown, test.grid, accept=accept).latent
+    start = invert_frames(model, test.us[:, :1], test.grid, accept=accept).latent
+    rollout, path = _forecast(model, start[:, 0], ts, test)
+    # Beyond the horizon no training latent is near, but the forecast is.
+    near = jnp.where(jnp.isfinite(path), path, 0)[:, frames]
+    found = invert_frames(model, shown, test.grid, accept=accept, starts=near)
+    latents = found.latent
     return ErrorReport(
         jnp.asarray(ts),
         frames,
         _floor(model, shown, train),
         _errors(_decode(model, latents, test.grid), shown),
         _step_errors(model, latents, test, ts, frames),
-        _rollout_errors(model, latents[:, 0], test, ts),
+        _errors(rollout, test.us),
         _conditions(model, latents, test.grid),
         train.us.shape[1] if horizon is None else horizon,
     )
@@ -164,7 +168,7 @@ def _step_errors(
     if isinstance(model.dynamics, AbstractLatentMap):
         # They may count their steps, and must know the times: a program for each frame.
         made = [
-            _forecast(model, latents[:, place], pair, test)
+            _forecast(model, latents[:, place], pair, test)[0]
             for place, pair in enumerate(pairs)
         ]
         after = jnp.stack(made, axis=1)[:, :, 1]
@@ -184,7 +188,7 @@ def _steps(
     """The field one interval after every latent, in one program."""
 
     def one(latent, pair, cond):
-        return _forecast_one(model, latent, pair, cond, test.grid)[1]
+        return _forecast_one(model, latent, pair, cond, test.grid)[0][1]
 
     varies = test.cond.ndim == 3
     frames = jax.vmap(one, (0, 0, 0 if varies else None))
@@ -192,15 +196,11 @@ def _steps(
     return jax.vmap(frames, (0, None, 0))(latents, pairs, cond)
 
 
-def _rollout_errors(
-    model: ReducedModel, starts: Array, test: TrainingData, ts: np.ndarray
-) -> Array:
-    return _errors(_forecast(model, starts, ts, test), test.us)
-
-
 def _forecast(
     model: ReducedModel, starts: Array, ts: np.ndarray, test: TrainingData
-) -> Array:
+) -> tuple[Array, Array]:
+    """Fields and latents of all trajectories."""
+
     @eqx.filter_jit
     def run(model, starts, cond):
         def one(row):
@@ -214,11 +214,11 @@ def _forecast(
 
 def _forecast_one(
     model: ReducedModel, latent: Array, ts: Array | np.ndarray, cond: Array, grid: Grid
-) -> Array:
+) -> tuple[Array, Array]:
     given = cond if model.parameters else None
     made = forecast(model, latent, ts, grid, cond=given, throw=False)
     assert made.fields is not None
-    return made.fields
+    return made.fields, made.latents
 
 
 @eqx.filter_jit

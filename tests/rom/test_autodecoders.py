@@ -239,6 +239,42 @@ def test_learning_rates():
     np.testing.assert_allclose(change, -0.5, rtol=1e-6)
 
 
+def check_orthogonal_steps(optimiser):
+    """A matrix moves along U Vᵀ of its gradient, as far as Adam usually would; the
+    iteration that finds it leaves the singular values between 0.6 and 1.3."""
+    gradient = jr.normal(jr.key(0), (6, 4)) * jnp.array([1.0, 0.3, 0.1, 0.03])
+    model = {"weight": jnp.zeros((6, 4))}
+    state = optimiser.init(model)
+    change, _ = optimiser.update({"weight": gradient}, state, model)
+    left, _, right = jnp.linalg.svd(gradient, full_matrices=False)
+    sizes = jnp.diag(left.T @ change["weight"] @ right.T) / (-1e-2 * 0.2 * 6**0.5)
+    assert jnp.min(sizes) > 0.6 and jnp.max(sizes) < 1.3
+
+
+def test_muon_moves_matrices_along_the_orthogonal_factor():
+    muon = rom.Training(100, learning_rate=1e-2, rule="muon", clip=0.0)
+    check_orthogonal_steps(muon.optimiser())
+    with pytest.raises(AssertionError):
+        check_orthogonal_steps(rom.Training(100, learning_rate=1e-2).optimiser())
+
+
+@pytest.mark.parametrize("rule", ["adamw", "muon"])
+def test_latents_have_a_rate_of_their_own(rule, heat):
+    data = rom.training_data(heat, grid=GRID)
+    model = eqx.filter(NETWORKS.build(data, key=jr.key(0)), nn.trainable)
+    training = rom.Training(
+        100, learning_rate=1e-2, rule=rule, latent_rate=3.0, clip=0.0, weight_decay=0.0
+    )
+    optimiser = training.optimiser()
+    ones = jax.tree.map(jnp.ones_like, model)
+    change, _ = optimiser.update(ones, optimiser.init(model), model)
+    # With equal gradients Adam's first steps are equal, and Nesterov's longer.
+    size = change.decoder.layers[0].bias[0]
+    assert -2e-2 < size < -0.99e-2
+    np.testing.assert_allclose(change.latents, 3 * size, rtol=1e-5)
+    np.testing.assert_allclose(change.decoder.layers[0].bias, size, rtol=1e-5)
+
+
 def test_constant_channels_are_divided_by_one():
     us = jnp.stack([jnp.ones((2, 3, 12)), jnp.zeros((2, 3, 12))], axis=2)
     data = rom.training_data((jnp.arange(3.0), us), grid=GRID)
@@ -250,6 +286,10 @@ def test_bad_input():
     equation, nets = pde.Diffusion(GRID, NU), rom.Networks(2)
     with pytest.raises(ValueError, match="unknown decoder 'fourrier'.*fourier"):
         rom.Networks(2, "fourrier")
+    with pytest.raises(ValueError, match="unknown rule 'moun'.*muon"):
+        rom.Training(1, rule="moun")
+    with pytest.raises(ValueError, match="latent_rate must be positive, got 0"):
+        rom.Training(1, latent_rate=0.0)
     with pytest.raises(ValueError, match=r"warmup must lie in \[0, 1\].*got 400"):
         rom.PhiROM(equation, nets, rom.Training(1), warmup=400.0)
     with pytest.raises(ValueError, match="teaching must lie in.*got 2"):

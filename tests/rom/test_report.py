@@ -68,6 +68,43 @@ def test_each_part_is_its_own_error():
         check_parts(drifted, 0.1, 0.0)
 
 
+class Bump(eqx.Module):
+    """A narrow bump that stands where the latent says."""
+
+    latent_size: int = eqx.field(static=True, default=1)
+
+    def __call__(self, points, latent):
+        return jnp.exp(-(((points[:, 0] - latent[0]) / 0.05) ** 2))[None]
+
+
+class Moving(rom.AbstractLatentMap):
+    """One unit of length in one of time."""
+
+    def __call__(self, start, ts, cond):
+        return start + (ts - ts[0])[:, None]
+
+
+def check_found(latents, places):
+    np.testing.assert_allclose(latents[..., 0], places, atol=1e-6)
+
+
+def test_late_frames_are_inverted_from_the_forecast():
+    ts, fine = np.linspace(0.0, 0.8, 9), Grid(64, (0.0, 1.0))
+    places = 0.1 + ts
+    us = jnp.stack([Bump()(fine.points, jnp.array([a])) for a in places])[None]
+    known = jnp.asarray(places[None, :3, None])
+    model = rom.ReducedModel(Bump(), Moving(), known)
+    report = rom.error_report(model, (ts, us), train=(ts[:3], us[:, :3]), grid=fine)
+    assert jnp.max(report.reconstruction) < 1e-6
+    near = jnp.asarray(places[None, :, None]) + 0.01
+    found = rom.invert_frames(model, us, fine, accept=1e-3, starts=near)
+    check_found(found.latent[0], places)
+    # From the training latents nothing of a late bump can be seen.
+    alone = rom.invert_frames(model, us, fine, accept=1e-3)
+    with pytest.raises(AssertionError):
+        check_found(alone.latent[0], places)
+
+
 def test_a_network_like_decoder_is_inverted():
     class Wrapped(eqx.Module):
         inner: rom.LinearDecoder
