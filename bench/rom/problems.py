@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import diffrax as dfx
 import jax
@@ -29,6 +30,7 @@ class Problem:
     - `fraction`: share of the points at which Φ-ROM and PINN-ROM see the rate.
     - `batch`, `steps`: of Φ-ROM; every other method gets as many decoded points.
     - `dt`: the step of the solver.
+    - `build`: the equation on another grid of the box.
     """
 
     equation: AbstractEquation
@@ -44,6 +46,7 @@ class Problem:
     ranks: tuple[int, ...]
     neural: tuple[str, ...] = ("Φ-ROM", "PINN-ROM", "DINo", "CROM")
     coarse: tuple[AbstractEquation, rom.TrainingData] | None = None
+    build: Callable[[Grid], AbstractEquation] | None = None
 
     @property
     def shown(self) -> tuple[AbstractEquation, rom.TrainingData]:
@@ -104,7 +107,10 @@ def kdv() -> Problem:
     costs the one half a second, and a trajectory costs the other minutes.
     """
     grid = Grid((64, 64), (0.0, 15.0))
-    equation = KortewegDeVries(grid, convection=-6.0, hyperdiffusion=0.03)
+
+    def build(grid: Grid) -> AbstractEquation:
+        return KortewegDeVries(grid, convection=-6.0, hyperdiffusion=0.03)
+
     rng = np.random.default_rng(0)
     phases, tilt = rng.uniform(-0.5, 0.5, (64, 2)), rng.uniform(0.5, 1.07, 64)
     share = np.stack([np.cos(tilt), np.sin(tilt)], axis=1)
@@ -113,21 +119,26 @@ def kdv() -> Problem:
     u0s = u0s[:, None] / top[:, None, None, None]
     networks = rom.Networks(24, "fourier", 64, 3, 128, 3)
     ts = np.linspace(0.0, 4.0, 20)
-    return _coarse(equation, u0s, ts, 0.02, networks, neural=("Φ-ROM", "DINo"))
+    choices = {"neural": ("Φ-ROM", "DINo"), "build": build}
+    return _coarse(build(grid), u0s, ts, 0.02, networks, **choices)
 
 
 def turbulence() -> Problem:
     """Eddies that merge and fade; unseen places."""
     grid = Grid((64, 64), (0.0, 2 * math.pi))
-    equation = NavierStokes(grid, 1e-2)
+
+    def build(grid: Grid) -> AbstractEquation:
+        return NavierStokes(grid, 1e-2)
+
     phases = np.random.default_rng(0).uniform(-0.8, 0.8, (64, 4))
     waves = np.array([[1, 0], [0, 1], [1, 1], [2, -1]])
     across = np.stack([waves[:, 1], -waves[:, 0]]) / np.linalg.norm(waves, axis=1)
     u0s = np.einsum("cw,nwxy->ncxy", across, _waves(grid, waves, phases))
     networks = rom.Networks(12, "sine", 48, 4, 128, 3)
     ts = np.linspace(0.0, 4.0, 20)
-    choices = {"neural": ("Φ-ROM", "DINo"), "steps": 2400, "warmup": 0.25}
-    return _coarse(equation, u0s, ts, 0.025, networks, **choices)
+    choices = {"neural": ("Φ-ROM", "DINo"), "build": build}
+    schedule = {"steps": 2400, "warmup": 0.25}
+    return _coarse(build(grid), u0s, ts, 0.025, networks, **choices, **schedule)
 
 
 def _waves(grid: Grid, numbers: np.ndarray, phases: np.ndarray) -> np.ndarray:

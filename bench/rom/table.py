@@ -34,8 +34,17 @@ RATES = (5e-3, 1e-2, 2e-2)
 COLUMNS = ("reconstruction", "within", "beyond", "rate", "budget", "training s")
 
 
-def neural(problem: Problem, name: str, rate: float, share: float = 1.0):
+def neural(
+    problem: Problem, name: str, rate: float, share: float = 1.0, rule: str = "muon"
+):
     """A neural method with its part of the budget of decoded points."""
+
+    def training(steps: int, batch: int) -> rom.Training:
+        ahead = 3.0 if rule == "muon" else 1.0
+        return rom.Training(
+            steps, batch, rate, rule=rule, latent_rate=ahead, progress=False
+        )
+
     equation, data = problem.shown
     frames = data.us.shape[1]
     steps = max(1, int(share * problem.steps))
@@ -43,25 +52,18 @@ def neural(problem: Problem, name: str, rate: float, share: float = 1.0):
         return rom.PhiROM(
             equation,
             problem.networks,
-            _training(steps, problem.batch, rate),
+            training(steps, problem.batch),
             teacher="solver" if name == "Φ-ROM" else "pointwise",
             warmup=problem.warmup,
             fraction=problem.fraction,
         )
     if name == "CROM":
         # Its two updates decode a batch twice.
-        training = _training(steps // 2, problem.batch, rate)
-        return rom.CROM(equation, problem.networks, training, problem.dt)
+        half = training(steps // 2, problem.batch)
+        return rom.CROM(equation, problem.networks, half, problem.dt)
     batch = max(1, problem.batch // frames)
     steps = int(steps * problem.batch / (2 * batch * frames))
-    return rom.DINo(problem.networks, _training(steps, batch, rate))
-
-
-def _training(steps: int, batch: int, rate: float) -> rom.Training:
-    """By the better optimiser, the same for all."""
-    return rom.Training(
-        steps, batch, rate, rule="muon", latent_rate=3.0, progress=False
-    )
+    return rom.DINo(problem.networks, training(steps, batch))
 
 
 def linear(problem: Problem) -> dict:

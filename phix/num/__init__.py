@@ -6,6 +6,7 @@ from phix.num._ad import (
     laplacian as laplacian,
 )
 from phix.num._dmd import DMDSolution as DMDSolution, dmd as dmd, eig as eig
+from phix.num._hermite import hermite as hermite
 from phix.num._implicit import at_minimum as at_minimum
 from phix.num._least_squares import (
     LeastSquaresSolution as LeastSquaresSolution,
@@ -32,6 +33,7 @@ __all__ = [
     "dmd",
     "eig",
     "gradient",
+    "hermite",
     "laplacian",
     "least_squares",
     "minimise",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import diffrax as dfx
 import equinox as eqx
@@ -10,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from phix._errors import Result, is_concrete, require
-from phix._types import Array, Float, Int, RealScalar
+from phix._types import Array, Float, Int, PyTree, RealScalar
 from phix.data import Trajectory
 from phix.integrate import solve
+from phix.num import hermite
 from phix.rom._model import AbstractLatentMap, ReducedModel
 from phix.rom._velocity import decode_on
 from phix.space import Grid
@@ -61,7 +63,9 @@ def forecast(
     - `cond`: the parameters of the equation, in the order of `model.parameters`; or
       their values at each of `ts`, "time parameters", linear in between: forcing,
       controls, boundary data.
-    - `dt`: step of the latent ODE; by default one step an output interval. Of no
+    - `dt`: step of the latent ODE; by default one step an output interval. If it is
+      longer than that, latents at output times are interpolated by cubics
+      (`phix.num.hermite`): latents are often far smoother than frames are dense. Of no
       account, like `scheme`, where the dynamics are an `AbstractLatentMap`.
     - `scheme`: a Diffrax solver, Bogacki–Shampine of order 3 by default.
     - `throw`: raise if the latents blow up, where that can be seen (not under jit).
@@ -101,35 +105,39 @@ def _integrated(
     scheme: dfx.AbstractSolver | None,
 ) -> Trajectory:
     """The latents of a velocity."""
-    max_steps = None
-    if dt is None and is_concrete(ts):
-        dt = float(np.max(np.diff(np.asarray(ts))))
-    elif dt is None:
-        dt, max_steps = jnp.max(jnp.diff(ts)), 1
+    velocity, args = dynamics, cond
     if cond is not None and cond.ndim == 2:
-        return _driven(dynamics, latent, ts, cond, dt, scheme, max_steps)
-    return solve(
-        dynamics,
-        latent,
-        ts,
-        dt=dt,
-        scheme=dfx.Bosh3() if scheme is None else scheme,
-        args=cond,
-        max_steps=max_steps,
-        throw=False,
+        velocity, args = _driven(dynamics, latent, ts, cond)
+    scheme = dfx.Bosh3() if scheme is None else scheme
+    march = partial(solve, velocity, latent, scheme=scheme, args=args, throw=False)
+    if not is_concrete(ts):
+        longest = jnp.max(jnp.diff(ts))
+        return march(ts, dt=longest, max_steps=1) if dt is None else march(ts, dt=dt)
+    times = np.asarray(ts)
+    longest = float(np.max(np.diff(times)))
+    if dt is None or not is_concrete(dt) or dt <= longest:
+        return march(ts, dt=longest if dt is None else dt)
+    count = max(1, math.ceil((times[-1] - times[0]) / float(dt) - 1e-6))
+    knots = np.linspace(times[0], times[-1], count + 1)
+    made = march(knots, dt=float(knots[1] - knots[0]))
+    return eqx.tree_at(
+        lambda made: (made.ts, made.us), made, _between(velocity, args, made, ts)
     )
 
 
+def _between(
+    velocity: Callable, args: PyTree, made: Trajectory, ts: Array | np.ndarray
+) -> tuple[Array, Array]:
+    """Times and latents at `ts`, by cubics between those of a trajectory."""
+    slopes = jax.vmap(lambda t, y: velocity(t, y, args))(made.ts, made.us)
+    times = jnp.asarray(ts, made.ts.dtype)
+    return times, hermite(times, made.ts, made.us, slopes)
+
+
 def _driven(
-    dynamics: Callable,
-    latent: Array,
-    ts: Array | np.ndarray,
-    cond: Array,
-    dt: RealScalar,
-    scheme: dfx.AbstractSolver | None,
-    max_steps: int | None,
-) -> Trajectory:
-    """The latents of a velocity whose parameters vary in time."""
+    dynamics: Callable, latent: Array, ts: Array | np.ndarray, cond: Array
+) -> tuple[Callable, tuple]:
+    """The velocity whose parameters vary in time, and its arguments."""
     # As `solve` counts time.
     times = jnp.asarray(ts, jnp.promote_types(latent.dtype, jnp.float32))
 
@@ -141,16 +149,7 @@ def _driven(
         now = (1 - share) * values[place - 1] + share * values[place]
         return dynamics(t, y, now)
 
-    return solve(
-        velocity,
-        latent,
-        ts,
-        dt=dt,
-        scheme=dfx.Bosh3() if scheme is None else scheme,
-        args=(times, cond),
-        max_steps=max_steps,
-        throw=False,
-    )
+    return velocity, (times, cond)
 
 
 def _mapped(

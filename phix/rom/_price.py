@@ -145,6 +145,7 @@ def price(
     dt: RealScalar | None,
     sensors: Float[Array, "points dim"],
     scheme: dfx.AbstractSolver | None = None,
+    latent_dt: RealScalar | None = None,
     batch: int = 64,
     spent: float = 0.0,
     rounds: int = 15,
@@ -171,6 +172,7 @@ def price(
       the grid of the data alone, which is not coarsened then.
     - `dt`, `scheme`: of the solver as it is, as for `solve`; `dt=None` for an equation
       with a native step.
+    - `latent_dt`: step of the forecasts, as for `forecast`.
     - `sensors`: points at which few values of a field are wanted.
     - `batch`: trajectories that are forecast together.
     - `spent`: seconds of making the data and of training, for the breakeven count.
@@ -209,11 +211,11 @@ def price(
     # As many as are timed: one program for both.
     several = invert(max(batch, test.us.shape[0]))
     starts = several().latent[: test.us.shape[0], 0]
-    error = _error(model, starts, ts, test)
+    error = _error(model, starts, ts, test, latent_dt)
     coarse, coarse_error = (None, math.nan)
     if not (known or native):
         coarse, coarse_error = coarsest(family, fine, error)
-    calls = _calls(model, starts, ts, test, sensors)
+    calls = _calls(model, starts, ts, test, sensors, latent_dt)
     calls["solver"] = family.run(fine)
     if coarse is not None:
         calls["coarse solver"] = family.run(coarse)
@@ -242,13 +244,14 @@ def _calls(
     ts: np.ndarray,
     test: TrainingData,
     sensors: Array,
+    dt: RealScalar | None,
 ) -> dict[str, Callable]:
     """The forecasts, each a function of a latent and parameters."""
 
     def forecasting(where) -> Callable:
         def run(latent: Array, cond: Array) -> Array:
             given = cond if model.parameters else None
-            made = forecast(model, latent, ts, where, cond=given, throw=False)
+            made = forecast(model, latent, ts, where, cond=given, dt=dt, throw=False)
             return made.latents if made.fields is None else made.fields
 
         return run
@@ -258,14 +261,18 @@ def _calls(
 
 
 def _error(
-    model: ReducedModel, starts: Array, ts: np.ndarray, test: TrainingData
+    model: ReducedModel,
+    starts: Array,
+    ts: np.ndarray,
+    test: TrainingData,
+    dt: RealScalar | None,
 ) -> float:
     """The mean error of the forecasts, one trajectory at a time."""
 
     @eqx.filter_jit
     def one(model, start, cond, truth):
         given = cond if model.parameters else None
-        made = forecast(model, start, ts, cond=given, throw=False)
+        made = forecast(model, start, ts, cond=given, dt=dt, throw=False)
         return jnp.mean(
             relative_l2(decode_frames(model, made.latents, test.grid), truth)
         )

@@ -143,6 +143,29 @@ def test_crom_steps_the_decoded_function():
         check_crom(pde.Diffusion(GRID, 1.01 * NU), 10)
 
 
+def check_long_steps(forecast):
+    """Steps of ten output intervals: the values at them are those of solving there, and
+    those between are as accurate."""
+    rates = jnp.array([-0.3, -1.2])
+    model = rom.ReducedModel(Sines(), linear(rates), jnp.zeros((1, 1, 2)))
+    ts, start = np.linspace(0.0, 2.0, 101), jnp.array([1.0, -2.0])
+    found = forecast(model, start, ts, dt=0.2).latents
+    there = rom.forecast(model, start, ts[::10]).latents
+    np.testing.assert_allclose(found[::10], there, rtol=1e-12)
+    exact = start * jnp.exp(rates * ts[:, None])
+    np.testing.assert_allclose(found, exact, atol=1e-3)
+
+
+def test_steps_longer_than_an_output_interval():
+    check_long_steps(rom.forecast)
+
+    def one_an_interval(model, start, ts, dt):
+        return rom.forecast(model, start, ts)
+
+    with pytest.raises(AssertionError):
+        check_long_steps(one_an_interval)
+
+
 def test_crom_says_when_it_fails():
     dynamics = rom.CROMDynamics(Sines(), pde.Diffusion(GRID, NU), GRID.points, None)
     model = rom.ReducedModel(Sines(), dynamics, jnp.zeros((1, 1, 2)))

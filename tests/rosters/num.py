@@ -13,6 +13,7 @@ from phix.num import (
     dmd,
     eig,
     gradient,
+    hermite,
     laplacian,
     least_squares,
     minimise,
@@ -113,6 +114,15 @@ def _dmd(dtype):
     return fn, (jnp.asarray(X, dtype), jnp.asarray(Y, dtype))
 
 
+def _hermite(dtype):
+    def fn(knots, values, slopes):
+        return hermite(jnp.asarray([0.1, 0.4, 0.9], dtype), knots, values, slopes)
+
+    rng = np.random.default_rng(5)
+    parts = [0.0, 0.3, 0.8, 1.0], rng.normal(size=(4, 2)), rng.normal(size=(4, 2))
+    return fn, tuple(jnp.asarray(part, dtype) for part in parts)
+
+
 CASES = [
     Case("damped_lstsq", _lstsq, ("damped_lstsq",)),
     Case("least_squares", _least_squares, ("least_squares", "LeastSquaresSolution")),
@@ -121,5 +131,6 @@ CASES = [
     Case("checkpointed_scan", _scan, ("checkpointed_scan",)),
     Case("operators", _operators, ("gradient", "divergence", "laplacian", "norm")),
     Case("dmd", _dmd, ("dmd", "DMDSolution", "eig")),
+    Case("hermite", _hermite, ("hermite",)),
     Case("phi", _phi, ("phi", "phis")),
 ]
