@@ -14,6 +14,7 @@ from phix._errors import Result, is_concrete, require
 from phix._types import Array, Float, Int, PyTree, RealScalar
 from phix.data import Trajectory
 from phix.integrate import solve
+from phix.nn import FourierDecoder
 from phix.num import hermite
 from phix.rom._model import AbstractLatentMap, ReducedModel
 from phix.rom._velocity import decode_on
@@ -22,6 +23,8 @@ from phix.space import Grid
 
 # Points decoded at a time.
 _POINTS = 32768
+# Numbers in a basis at most.
+_BASIS = 2**24
 
 
 class Forecast(eqx.Module):
@@ -193,9 +196,21 @@ def decode_frames(
     - `points`: a grid, or "points dim".
 
     **Returns:** "time channels *space" on a grid, "time channels points" at points. A
-    few frames at a time: what is in between fits into a cache.
+    few frames at a time: what is in between fits into a cache. Of many frames of a
+    decoder that is affine in the latent, its `basis` is made once and each frame is a
+    product with it.
     """
     on_grid = isinstance(points, Grid)
+    if isinstance(model.decoder, FourierDecoder):
+        places = points.points.astype(latents.dtype) if on_grid else points
+        if _basis_pays(model.decoder, latents.shape[0], places.shape[0]):
+            offset, modes = model.decoder.basis(places)
+            fields = offset + jnp.einsum(
+                "cpr,tr->tcp", modes, latents, precision="highest"
+            )
+            return (
+                fields.reshape(*fields.shape[:2], *points.shape) if on_grid else fields
+            )
 
     def one(latent: Array) -> Array:
         if isinstance(points, Grid):
@@ -207,3 +222,11 @@ def decode_frames(
     if together >= latents.shape[0]:
         return jax.vmap(one)(latents)
     return jax.lax.map(one, latents, batch_size=together)
+
+
+def _basis_pays(decoder: FourierDecoder, frames: int, points: int) -> bool:
+    """Whether a basis costs less than the frames, and does not take much memory."""
+    channels = decoder.fields.mean.shape[0]
+    size = channels * points * decoder.latent_size
+    # A decode, and for each channel one forth and back.
+    return frames > 1 + 3 * channels and size <= _BASIS

@@ -77,6 +77,29 @@ def test_a_table_of_an_affine_decoder_is_exact():
         check_same(bent, model)
 
 
+@pytest.mark.parametrize("where", [GRID, GRID.points[:5]])
+def test_many_frames_of_an_affine_decoder_share_a_basis(where):
+    model = fourier_model()
+    latents = jr.normal(jr.key(2), (9, 3))
+
+    def check(decode):
+        one = jnp.concatenate(
+            [rom.decode_frames(model, row[None], where) for row in latents]
+        )
+        np.testing.assert_allclose(decode(model, latents, where), one, atol=1e-12)
+
+    check(rom.decode_frames)
+
+    def layers_see_all_frames(frames):
+        decode = jax.make_jaxpr(lambda a: rom.decode_frames(model, a, where))
+        count = len(GRID.points) if where is GRID else len(where)
+        return f"[{frames},{count},8]" in str(decode(latents[:frames]))
+
+    assert layers_see_all_frames(7) and not layers_see_all_frames(9)
+    with pytest.raises(AssertionError):
+        check(lambda model, a, where: rom.decode_frames(model, 1.01 * a, where))
+
+
 @pytest.mark.parametrize("num_nodes", [None, 7])
 def test_the_error_keeps_its_bound(num_nodes):
     """‖u − ũ‖ ≤ ‖(PᵀV)†‖ ‖u − VVᵀu‖ for every latent of the table."""
