@@ -7,7 +7,7 @@ its learning rate from the same three by the reconstruction and rollout of the t
 trajectories, with seed 0 and a quarter of the budget; then all seeds train under one
 `vmap`. A baseline whose reconstruction is not within twice that of Φ-ROM trains anew
 with four times the budget, and is marked if that does not help either. Writes
-`bench/rom/results.md`, `results.json` and a figure for each equation.
+`docs/rom_results.md`, a figure for each equation and `bench/rom/results.json`.
 """
 
 import argparse
@@ -29,7 +29,8 @@ from phix import plot, rom
 from phix.metrics import relative_l2
 
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
+RESULTS, DOCS = ROOT / "bench/rom/results.json", ROOT / "docs"
 RATES = (5e-3, 1e-2, 2e-2)
 COLUMNS = ("reconstruction", "within", "beyond", "rate", "budget", "training s")
 
@@ -204,16 +205,22 @@ def works(results: dict, name: str) -> bool:
 
 
 def markdown(results: dict, seeds: int) -> str:
-    """The tables."""
+    """The page of all tables and figures."""
     lines = [
-        f"Measured on {time.strftime('%Y-%m-%d')}, {platform.machine()}, "
-        f"jax {jax.__version__}, float32, {seeds} seeds; in brackets the worst of them."
-        " Training seconds are those of all seeds, under one vmap. A budget of 4 means "
-        "that with the common one the method did not reconstruct within twice the error"
-        " of Φ-ROM; *open* that with this one it does not either.",
+        "# Reduced models side by side",
+        "",
+        f"By `python -m bench.rom.table` on {time.strftime('%Y-%m-%d')}, "
+        f"{platform.machine()}, two cores, jax {jax.__version__}, float32. Errors are "
+        "relative, on trajectories that were not seen, within the times of the "
+        "training and beyond them; with the same networks, as many decoded points in "
+        "training, the same optimiser (Muon) and the best of three rates for each. "
+        f"Means of {seeds} seeds, in brackets the worst of them; training seconds are "
+        "those of all seeds, under one vmap, on a machine that did other things too. A "
+        "budget of 4 means that with the common one the method did not reconstruct "
+        "within twice the error of Φ-ROM; *open* that it does not with this one.",
     ]
     for equation, methods in results.items():
-        lines += ["", f"### {equation}", "",
+        lines += ["", f"## {equation.capitalize()}", "", *_described(equation), "",
                   f"| method | {' | '.join(COLUMNS)} |",
                   "|---" * (1 + len(COLUMNS)) + "|"]  # fmt: skip
         for name, row in methods.items():
@@ -222,7 +229,23 @@ def markdown(results: dict, seeds: int) -> str:
             mark = "" if row.get("works", True) else ", *open*"
             cells.append(f"{row['budget']:g}{mark}" if "budget" in row else "–")
             lines.append(f"| {name} | {' | '.join(cells)} | {row['seconds']:.0f} |")
+        lines += ["", f"![errors over time](images/rom_{equation}.png)"]
     return "\n".join(lines) + "\n"
+
+
+def _described(name: str) -> list[str]:
+    """What the problem is, and the sizes of its networks."""
+    problem, about = PROBLEMS[name](), PROBLEMS[name].__doc__ or ""
+    nets, count = problem.networks, problem.train.us.shape[0]
+    return [
+        *(line.strip() for line in about.strip().splitlines()),
+        "",
+        f"{count} trajectories of {problem.train.us.shape[1]} frames to learn from, "
+        f"{problem.test.us.shape[0]} to be judged by; r = {nets.latent_size}, decoder "
+        f"{nets.decoder} {nets.depth}×{nets.width}, dynamics "
+        f"{nets.dynamics_depth}×{nets.dynamics_width}, {problem.steps} steps of "
+        f"{problem.batch} snapshots for Φ-ROM.",
+    ]
 
 
 def _cell(values: list) -> str:
@@ -239,8 +262,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--share", type=float, default=1.0, help="of the steps")
     choices = parser.parse_args()
-    file = HERE / "results.json"
-    results = json.loads(file.read_text()) if file.exists() else {}
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in choices.problems:
         problem = PROBLEMS[name]()
         problem = dataclasses.replace(problem, steps=int(choices.share * problem.steps))
@@ -250,10 +272,10 @@ def main() -> None:
         figure = plot.error_over_time(
             ts, curves, horizon=ts[problem.horizon - 1], title=name
         )
-        plot.save_figure(figure, HERE / f"{name}.png")
-        file.write_text(json.dumps(results))
-        (HERE / "results.md").write_text(markdown(results, choices.seeds))
-    print(markdown(results, choices.seeds))
+        plot.save_figure(figure, DOCS / f"images/rom_{name}.png")
+        RESULTS.write_text(json.dumps(results))
+        (DOCS / "rom_results.md").write_text(markdown(results, choices.seeds))
+    print((DOCS / "rom_results.md").read_text())
 
 
 if __name__ == "__main__":
