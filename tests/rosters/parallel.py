@@ -4,13 +4,14 @@ from phix.parallel import batch_map, make_mesh, pad_batch
 from tests.rosters.case import Case
 
 
-def _map(mesh, partition="shard"):
+def _map(mesh, partition="shard", chunk=None):
     def build(dtype):
         def fn(nu, u):
             mapped = batch_map(
                 lambda u: jnp.fft.irfft(jnp.exp(-nu) * jnp.fft.rfft(u), 4) * u[0],
                 mesh,
                 partition=partition,
+                chunk=chunk,
             )
             return mapped(u)
 
@@ -28,6 +29,7 @@ CASES = [
     Case("map without a mesh", _map(None), ("batch_map",)),
     Case("map over a mesh", _map(make_mesh(1)), ("batch_map", "make_mesh")),
     Case("automatic map", _map(make_mesh(1), "auto"), ("batch_map",)),
+    Case("map in chunks", _map(make_mesh(1), chunk=1), ("batch_map",)),
     Case("padding", _pad, ("pad_batch",)),
 ]
 EXEMPT = {

@@ -1,0 +1,181 @@
+"""Blocks one after the other: computing, fetching and writing at the same time."""
+
+import collections
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from phix._errors import PhixError, Result
+from phix.data import JsonLines, Progress, StopSignal
+from phix.sweeps._program import Program, local_parts, out_of_memory
+from phix.sweeps._store import Store, reasons
+
+
+_WAITING = 2  # blocks whose writing may lag behind
+
+
+class _Piece(NamedTuple):
+    """What is dispatched at once: some rows of one block on each device."""
+
+    blocks: list[int]
+    part: int
+    of: int
+
+
+class Driver:
+    """Does the blocks that a store lacks."""
+
+    def __init__(
+        self, program: Program, store: Store, log: JsonLines, bar: Progress
+    ) -> None:
+        self.program, self.store, self.log, self.bar = program, store, log, bar
+        self.status = store.status()
+        self.first_chunk = store.chunks[0][1]
+        self.compiled: dict[int, Callable] = {}
+        self.writing: collections.deque[tuple[int, Future]] = collections.deque()
+        self.parts: list[list] = []
+        self.rates: list[float] = []
+        self.fetched = time.perf_counter()
+        self.began = self.fetched
+
+    def finish(self, stop: StopSignal) -> None:
+        """Runs until all is there and readable, or until asked to stop."""
+        while not stop:
+            todo = self._share(self.store.missing())
+            if not todo and not (todo := self._share(self.store.damaged())):
+                return
+            self.status = self.store.status()
+            try:
+                with ThreadPoolExecutor(1, "writer") as self.pool:
+                    try:
+                        self._advance(todo, stop)
+                    finally:
+                        self._settle(0)
+            except jax.errors.JaxRuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                self._halve(error)
+
+    def _share(self, blocks: list[int]) -> list[int]:
+        """The blocks of this process."""
+        return [b for b in blocks if b % jax.process_count() == jax.process_index()]
+
+    def _advance(self, todo: list[int], stop: StopSignal) -> None:
+        ahead = None
+        self.parts, self.fetched = [], time.perf_counter()
+        for piece in self._pieces(todo):
+            if stop and piece.part == 0:
+                break
+            running = piece, self._dispatch(piece)
+            if ahead is not None:
+                self._fetch(*ahead)
+            ahead = running
+        if ahead is not None:
+            self._fetch(*ahead)
+
+    def _pieces(self, todo: list[int]) -> Iterator[_Piece]:
+        devices = self.program.devices
+        for first in range(0, len(todo), devices):
+            blocks = todo[first : first + devices]
+            of = self._halvings(blocks[0])
+            yield from (_Piece(blocks, part, of) for part in range(of))
+
+    def _halvings(self, block: int) -> int:
+        """In how many parts a block must be dispatched for its chunk size."""
+        asked = self.store.chunk_at(block * self.store.block)
+        return max(1, self.first_chunk // asked)
+
+    def _dispatch(self, piece: _Piece):
+        devices, size = self.program.devices, self.store.block // piece.of
+        # Where blocks run out, the last one is done twice and kept once.
+        blocks = piece.blocks + piece.blocks[-1:] * (devices - len(piece.blocks))
+        first = np.array(blocks) * self.store.block + piece.part * size
+        index = (first[:, None] + np.arange(size)).ravel()
+        chunk = self.store.chunk_at(blocks[0] * self.store.block)
+        if chunk not in self.compiled:
+            self.compiled[chunk] = self.program.compiled(chunk)
+        return self.compiled[chunk](*self.program.inputs(index))
+
+    def _fetch(self, piece: _Piece, out) -> None:
+        """Waits for a piece and hands whole blocks to the writer."""
+        parts = local_parts(out)[: len(piece.blocks)]
+        self.parts.append(parts)
+        if piece.part + 1 < piece.of:
+            return
+        now = time.perf_counter()
+        points = sum(self._size(block) for block in piece.blocks)
+        self.rates.append(points / (now - self.fetched))
+        self.fetched = now
+        for block, *mine in zip(piece.blocks, *self.parts, strict=True):
+            chunk = self.store.chunk_at(block * self.store.block)
+            codes = np.concatenate([code for code, _ in mine])
+            arrays = [arrays for _, arrays in mine]
+            future = self.pool.submit(self.store.write, block, arrays, codes, chunk)
+            self.writing.append((block, future))
+            self.status[self.store.rows(block)] = codes[: self._size(block)]
+        self.parts = []
+        self._settle(_WAITING * self.program.devices)
+
+    def _settle(self, left: int) -> None:
+        """Waits until only so many blocks are still being written."""
+        done = 0
+        while len(self.writing) > left:
+            block, future = self.writing.popleft()
+            future.result()
+            done += 1
+        if done:
+            self._report()
+
+    def _report(self) -> None:
+        pending = [self.store.rows(block) for block, _ in self.writing]
+        status = self.status.copy()
+        for rows in pending:
+            status[rows] = -1
+        done, failed = int((status >= 0).sum()), int((status > 0).sum())
+        # The first block of a start may have waited for the compiler.
+        rate = statistics.median(self.rates[1:] or self.rates)
+        wall = max(time.time() - self.store.started, time.perf_counter() - self.began)
+        record = {
+            "points": done,
+            "failed": failed,
+            "rate": rate,
+            "goodput": min(1.0, done / (rate * wall)),
+            "seconds_left": (self.store.number - done) / rate,
+        }
+        self.log.write(record)
+        self.bar.update(done, {k: record[k] for k in ("rate", "goodput", "failed")})
+
+    def _halve(self, error: Exception) -> None:
+        """Halves the chunk size from the first block that is missing."""
+        first = self.store.missing()[0] * self.store.block
+        size = self.store.chunk_at(first)
+        if size == 1:
+            raise PhixError(
+                f"not even one point fits the memory of a device ({error}); take a "
+                "smaller grid, fewer frames, or more devices for one point",
+                Result.solver_failed,
+            ) from error
+        self.store.change_chunk(first, size // 2)
+        self.bar.message(f"out of memory: chunks of {size // 2} from point {first} on")
+
+    def _size(self, block: int) -> int:
+        rows = self.store.rows(block)
+        return rows.stop - rows.start
+
+
+def summary(store: Store) -> dict:
+    """Numbers of a sweep for its report."""
+    status = store.status()
+    return {
+        "points": int(store.number),
+        "done": int((status >= 0).sum()),
+        "failed": int((status > 0).sum()),
+        "reasons": reasons(status),
+        "chunks": [list(pair) for pair in store.chunks],
+        "block": int(store.block),
+    }
