@@ -55,6 +55,14 @@ class Store:
         return (directory / _FOLDER).exists()
 
     @staticmethod
+    def tidy(directory: Path) -> None:
+        """Removes what a process that was killed had not finished writing."""
+        for folder in directory.glob(f".{_FOLDER}.*.tmp"):
+            shutil.rmtree(folder)
+        for file in (directory / _FOLDER).rglob("*.partial"):
+            file.unlink()
+
+    @staticmethod
     def create(
         directory: Path,
         points: Points,
@@ -78,7 +86,6 @@ class Store:
             require(name not in points, f"points: the name {name!r} is taken")
         number = len(next(iter(points.values())))
         temporary = directory / f".{_FOLDER}.{os.getpid()}.tmp"
-        shutil.rmtree(temporary, ignore_errors=True)
         group = zarr.create_group(
             temporary,
             attributes={

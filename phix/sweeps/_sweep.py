@@ -128,6 +128,7 @@ def _settle(
     """The store of the run: opened and compared, or made with sizes found now."""
     shapes = program.shapes()
     found = columns(shapes)
+    Store.tidy(directory)
     if Store.exists(directory):
         store = Store(directory)
         store.check(identity, found)

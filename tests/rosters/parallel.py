@@ -35,4 +35,5 @@ CASES = [
 EXEMPT = {
     "BATCH_AXIS": "the name of an axis",
     "batch_size": "a size read from shapes",
+    "use_cores": "a setting",
 }
