@@ -32,15 +32,20 @@ class Sweep:
 
         import jax
 
-        from phix.parallel import make_mesh, use_cores
+        from phix.parallel import initialise, make_mesh, use_cores
 
         use_cores(self.devices)
+        initialise()
         mesh = make_mesh(self.devices)
         double = self.simulation.precision == "float64"
         with jax.enable_x64(True) if double else contextlib.nullcontext():
             self._sweep(directory, mesh, progress)
 
     def _sweep(self, directory: Path, mesh, progress: bool) -> None:
+        import contextlib
+
+        import jax
+
         from phix.data import RunDirectory
         from phix.recipes._config import to_dict
         from phix.recipes._sweep_report import write_report
@@ -48,8 +53,11 @@ class Sweep:
 
         names = self._names()
         points = {names[path]: column for path, column in self._points(names).items()}
-        with RunDirectory(directory, to_dict(self)) as run:
-            _keep_programs(run.path / "programs")
+        _keep_programs(directory.resolve() / "programs")
+        with contextlib.ExitStack() as stack:
+            run = directory
+            if jax.process_index() == 0:
+                run = stack.enter_context(RunDirectory(directory, to_dict(self)))
             dataset = sweep(
                 self._function(names),
                 points,
@@ -60,7 +68,8 @@ class Sweep:
                 seconds=self.seconds,
                 progress=progress,
             )
-            write_report(run, dataset, list(points))
+            if isinstance(run, RunDirectory):
+                write_report(run, dataset, list(points))
 
     def _names(self) -> dict[str, str]:
         """Path to the shortest end of it that no other path has."""

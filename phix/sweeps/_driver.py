@@ -3,7 +3,7 @@
 import collections
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 from phix._errors import PhixError, Result
 from phix.data import JsonLines, Progress, StopSignal
 from phix.sweeps._program import Program, local_parts, out_of_memory
-from phix.sweeps._store import Store, reasons
+from phix.sweeps._store import NOT_RUN, Store
 
 
 _WAITING = 2  # blocks whose writing may lag behind
@@ -31,7 +31,7 @@ class Driver:
     """Does the blocks that a store lacks."""
 
     def __init__(
-        self, program: Program, store: Store, log: JsonLines, bar: Progress
+        self, program: Program, store: Store, log: JsonLines | None, bar: Progress
     ) -> None:
         self.program, self.store, self.log, self.bar = program, store, log, bar
         self.status = store.status()
@@ -47,7 +47,10 @@ class Driver:
         """Runs until all is there and readable, or until asked to stop."""
         while not stop:
             todo = self._share(self.store.missing())
-            if not todo and not (todo := self._share(self.store.damaged())):
+            if not todo:
+                mine = self._share(range(self.store.num_blocks))
+                todo = self.store.damaged(mine)
+            if not todo:
                 return
             self.status = self.store.status()
             try:
@@ -61,7 +64,7 @@ class Driver:
                     raise
                 self._halve(error)
 
-    def _share(self, blocks: list[int]) -> list[int]:
+    def _share(self, blocks: Iterable[int]) -> list[int]:
         """The blocks of this process."""
         return [b for b in blocks if b % jax.process_count() == jax.process_index()]
 
@@ -132,10 +135,13 @@ class Driver:
             self._report()
 
     def _report(self) -> None:
-        pending = [self.store.rows(block) for block, _ in self.writing]
+        if self.log is None:
+            return
+        if jax.process_count() > 1:
+            self.status = self.store.status()
         status = self.status.copy()
-        for rows in pending:
-            status[rows] = -1
+        for block, _ in self.writing:
+            status[self.store.rows(block)] = NOT_RUN
         done, failed = int((status >= 0).sum()), int((status > 0).sum())
         # The first block of a start may have waited for the compiler.
         rate = statistics.median(self.rates[1:] or self.rates)
@@ -166,16 +172,3 @@ class Driver:
     def _size(self, block: int) -> int:
         rows = self.store.rows(block)
         return rows.stop - rows.start
-
-
-def summary(store: Store) -> dict:
-    """Numbers of a sweep for its report."""
-    status = store.status()
-    return {
-        "points": int(store.number),
-        "done": int((status >= 0).sum()),
-        "failed": int((status > 0).sum()),
-        "reasons": reasons(status),
-        "chunks": [list(pair) for pair in store.chunks],
-        "block": int(store.block),
-    }

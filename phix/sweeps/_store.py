@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phix._errors import Result, describe, require
+from phix._errors import Result, require
 from phix.data import check_same_config
 from phix.sweeps._outcome import POINT, RESERVED, Column
 from phix.sweeps._points import Points
@@ -200,10 +200,10 @@ class Store:
         self.arrays["status"][rows] = status[:size]
         self._settle(block, ["status"])
 
-    def damaged(self) -> list[int]:
-        """Blocks that cannot be read back; they count as missing from now on."""
+    def damaged(self, blocks: Iterable[int]) -> list[int]:
+        """Those of the blocks that cannot be read back: missing from now on."""
         bad = []
-        for block in sorted(set(range(self.num_blocks)) - set(self.missing())):
+        for block in blocks:
             rows = self.rows(block)
             try:
                 for name in (*self.names, "chunk_size"):
@@ -261,13 +261,6 @@ def open_sweep(directory: str | os.PathLike) -> xr.Dataset:
         if len(times) and (times == times[0]).all():
             dataset = dataset.drop_vars("t").assign_coords(time=times[0])
     return dataset
-
-
-def reasons(status: np.ndarray) -> dict[str, int]:
-    """How many points failed for each reason, in words."""
-    codes, counts = np.unique(status[status > 0], return_counts=True)
-    pairs = zip(codes, counts, strict=True)
-    return {describe(int(code)): int(count) for code, count in pairs}
 
 
 def _flags() -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from jax.sharding import Mesh
 
 from phix._errors import require
 from phix._types import PRNGKeyArray
-from phix.data import Progress, RunDirectory, StopSignal
+from phix.data import JsonLines, Progress, RunDirectory, StopSignal
 from phix.sweeps._driver import Driver
 from phix.sweeps._outcome import columns, coordinates
 from phix.sweeps._points import Points, digest, read_points
@@ -54,7 +55,8 @@ def sweep(
         an array, or any PyTree of arrays.
     - `points`: a column `"number ..."` for each parameter, from `product`,
         `latin_hypercube`, `sobol` or your own.
-    - `run`: the directory, or a `RunDirectory` with the configuration in it.
+    - `run`: the directory, or a `RunDirectory` with the configuration in it. Of several
+        processes the first alone opens it; they must see one file system.
     - `key`: of the sweep; point i gets `fold_in(key, i)`, whatever the devices.
     - `mesh`: from `make_mesh`, or `None` for one device. In several processes each
         takes its share of the blocks and its own devices.
@@ -89,32 +91,43 @@ def sweep(
         chunk is None or (chunk >= 1 and chunk & (chunk - 1) == 0),
         f"chunk: got {chunk}, wanted a power of two, so that it can be halved.",
     )
-    if not isinstance(run, RunDirectory):
+    with StopSignal() as stop, _opened(run) as (directory, log):
+        program = Program(fn, table, key, mesh, partition)
+        identity = _identity(table, key)
+        if log is not None:
+            _settle(program, directory, identity, chunk, seconds, started)
+        _wait_for_all("begin")
+        store = Store(directory)
+        done = int((store.status() >= 0).sum())
+        shown = progress and log is not None
+        bar = Progress(store.number, initial=done, enabled=shown, label="sweep")
+        with bar:
+            Driver(program, store, log, bar).finish(stop)
+        if stop.signal is not None:
+            raise SystemExit(128 + stop.signal)
+        _wait_for_all("end")
+    return open_sweep(directory)
+
+
+@contextlib.contextmanager
+def _opened(
+    run: RunDirectory | str | os.PathLike,
+) -> Iterator[tuple[Path, JsonLines | None]]:
+    """The directory and, in the process that leads, its log."""
+    if isinstance(run, RunDirectory):
+        yield run.path, run.log
+    elif jax.process_index() > 0:
+        yield Path(run).resolve(), None
+    else:
         with RunDirectory(run, {}) as opened:
-            return sweep(
-                fn,
-                table,
-                opened,
-                key=key,
-                mesh=mesh,
-                partition=partition,
-                chunk=chunk,
-                seconds=seconds,
-                progress=progress,
-            )
-    program = Program(fn, table, key, mesh, partition)
-    store = _settle(program, run.path, _identity(table, key), chunk, seconds, started)
-    bar = Progress(
-        store.number,
-        initial=int((store.status() >= 0).sum()),
-        enabled=progress,
-        label="sweep",
-    )
-    with StopSignal() as stop, bar:
-        Driver(program, store, run.log, bar).finish(stop)
-    if stop.signal is not None:
-        raise SystemExit(128 + stop.signal)
-    return open_sweep(run.path)
+            yield opened.path, opened.log
+
+
+def _wait_for_all(where: str) -> None:
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(f"sweep {where}")
 
 
 def _settle(
@@ -124,17 +137,16 @@ def _settle(
     chunk: int | None,
     seconds: float,
     started: float,
-) -> Store:
-    """The store of the run: opened and compared, or made with sizes found now."""
+) -> None:
+    """Compares the store of the run, or makes one with sizes found now."""
     shapes = program.shapes()
     found = columns(shapes)
     Store.tidy(directory)
     if Store.exists(directory):
-        store = Store(directory)
-        store.check(identity, found)
-        return store
+        Store(directory).check(identity, found)
+        return
     sizes = program.sizes(chunk, seconds)
-    return Store.create(
+    Store.create(
         directory,
         program.points,
         found,

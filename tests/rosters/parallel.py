@@ -1,6 +1,8 @@
 import jax.numpy as jnp
+import jax.random as jr
 
-from phix.parallel import batch_map, make_mesh, pad_batch
+from phix.parallel import batch_map, make_mesh, pad_batch, spread
+from phix.space import Grid
 from tests.rosters.case import Case
 
 
@@ -21,6 +23,15 @@ def _map(mesh, partition="shard", chunk=None):
     return build
 
 
+def _pencils(dtype):
+    modes = spread(Grid((4, 4, 6), (0.0, 1.0)), rows=1).modes(0.8)
+
+    def fn(u):
+        return modes.to_nodes(modes.to_modes(u) ** 2)
+
+    return fn, (jr.normal(jr.key(0), (1, 4, 4, 6), dtype),)
+
+
 def _pad(dtype):
     return lambda u: pad_batch(jnp.sin(u), 4), (jnp.array([0.5, 1.0, 2.0], dtype),)
 
@@ -30,10 +41,14 @@ CASES = [
     Case("map over a mesh", _map(make_mesh(1)), ("batch_map", "make_mesh")),
     Case("automatic map", _map(make_mesh(1), "auto"), ("batch_map",)),
     Case("map in chunks", _map(make_mesh(1), chunk=1), ("batch_map",)),
+    Case("pencils", _pencils, ("Pencils",)),
     Case("padding", _pad, ("pad_batch",)),
 ]
 EXEMPT = {
     "BATCH_AXIS": "the name of an axis",
     "batch_size": "a size read from shapes",
-    "use_cores": "a setting",
+    "use_cores": "a setting of JAX",
+    "initialise": "joins processes of a job",
+    "spread": "returns a grid, which holds no array",
+    "place_field": "moves an array, changes nothing",
 }

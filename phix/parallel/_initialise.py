@@ -1,0 +1,51 @@
+"""Many processes that work as one."""
+
+import jax
+
+from phix._errors import require
+
+
+def initialise(
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_index: int | None = None,
+    *,
+    timeout: int = 300,
+) -> bool:
+    """Joins the processes of a job, so that `jax.devices()` are those of all of them.
+
+    To be called in every process before JAX is first used. On Cloud TPU, Slurm, Open
+    MPI and Kubernetes JAX finds the others by itself: call it without arguments. A
+    process that is alone stays so, hence a script that runs anywhere may call it.
+
+    **Arguments:**
+
+    - `coordinator`: `"host:port"` of process 0, a free port there.
+    - `num_processes`, `process_index`: how many there are, and which one this is.
+    - `timeout`: seconds to wait for the others.
+
+    **Returns:** whether there are other processes.
+
+    **Raises:** `ValueError` if some of the three are given without the others.
+    """
+    given = [x is not None for x in (coordinator, num_processes, process_index)]
+    require(
+        all(given) or not any(given),
+        "coordinator, num_processes, process_index: give all three, or none where JAX "
+        "finds the processes by itself",
+    )
+    if not jax.distributed.is_initialized():
+        # JAX would open the port to all networks.
+        alone = coordinator is not None and coordinator.startswith("127.")
+        try:
+            jax.distributed.initialize(
+                coordinator,
+                num_processes,
+                process_index,
+                coordinator_bind_address=coordinator if alone else None,
+                initialization_timeout=timeout,
+            )
+        except ValueError as error:
+            if "coordinator_address" not in str(error):
+                raise
+    return jax.process_count() > 1
