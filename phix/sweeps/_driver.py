@@ -74,9 +74,11 @@ class Driver:
         for piece in self._pieces(todo):
             if stop and piece.part == 0:
                 break
-            running = piece, self._dispatch(piece)
-            if ahead is not None:
-                self._fetch(*ahead)
+            try:
+                running = piece, self._dispatch(piece)
+            finally:  # what runs already is kept if this one cannot
+                if ahead is not None:
+                    self._fetch(*ahead)
             ahead = running
         if ahead is not None:
             self._fetch(*ahead)
@@ -128,8 +130,14 @@ class Driver:
         """Waits until only so many blocks are still being written."""
         done = 0
         while len(self.writing) > left:
-            block, future = self.writing.popleft()
-            future.result()
+            _, future = self.writing.popleft()
+            try:
+                future.result()
+            except OSError as error:
+                raise OSError(
+                    f"cannot write to {self.store.path} ({error}); what was committed "
+                    "is kept: free some space, and the same call goes on"
+                ) from error
             done += 1
         if done:
             self._report()

@@ -95,19 +95,28 @@ class Program:
         A few points are compiled to see what memory they take and run to see how long.
         """
         share = -(-self.number // self.devices)
-        probe = min(_PROBE, share)
-        inputs = self.inputs(np.arange(probe * self.devices))
-        compiled = self.compiled(probe).lower(*inputs).compile()
-        working, written = _bytes_of(compiled, inputs, probe)
+        working, written, each = self._probe(min(_PROBE, share))
         most = max(1, _BLOCK_BYTES // max(written, 1))
         if chunk is None:
             fitting = _budget(jax.devices()[0]) // max(working, 1)
             chunk = _power_of_two(min(fitting, most, share))
-        start = time.perf_counter()
-        jax.block_until_ready(compiled(*inputs))
-        each = (time.perf_counter() - start) / probe
         wanted = min(seconds / max(each, 1e-9), most, share)
         return Sizes(chunk, max(chunk, chunk * _power_of_two(int(wanted / chunk))))
+
+    def _probe(self, number: int) -> tuple[int, int, float]:
+        """Bytes that a point takes while it runs and when it is done, and seconds."""
+        inputs = self.inputs(np.arange(number * self.devices))
+        compiled = self.compiled(number).lower(*inputs).compile()
+        start = time.perf_counter()
+        try:
+            jax.block_until_ready(compiled(*inputs))
+        except jax.errors.JaxRuntimeError as error:
+            if number == 1 or not out_of_memory(error):
+                raise
+            return self._probe(number // 2)
+        seconds = time.perf_counter() - start
+        working, written = _bytes_of(compiled)
+        return working // number, written // number, seconds / number
 
 
 def local_parts(out: PyTree) -> list[PyTree]:
@@ -128,12 +137,11 @@ def out_of_memory(error: Exception) -> bool:
     )
 
 
-def _bytes_of(compiled: Any, inputs: PyTree, number: int) -> tuple[int, int]:
-    """Bytes that a point takes on its device while it runs, and when it is done."""
+def _bytes_of(compiled: Any) -> tuple[int, int]:
+    """Bytes on a device while a program runs, and those of its results."""
     memory = compiled.memory_analysis()
     out = memory.output_size_in_bytes
-    working = memory.temp_size_in_bytes + memory.argument_size_in_bytes + out
-    return working // number, out // number
+    return memory.temp_size_in_bytes + memory.argument_size_in_bytes + out, out
 
 
 def _budget(device: Any) -> int:
