@@ -38,6 +38,7 @@ class Driver:
         self.first_chunk = store.chunks[0][1]
         self.compiled: dict[int, Callable] = {}
         self.writing: collections.deque[tuple[int, Future]] = collections.deque()
+        self.written: set[int] = set()  # by this process: need not be read back
         self.parts: list[list] = []
         self.rates: list[float] = []
         self.fetched = time.perf_counter()
@@ -49,7 +50,7 @@ class Driver:
             todo = self._share(self.store.missing())
             if not todo:
                 mine = self._share(range(self.store.num_blocks))
-                todo = self.store.damaged(mine)
+                todo = self.store.damaged([b for b in mine if b not in self.written])
             if not todo:
                 return
             self.status = self.store.status()
@@ -74,6 +75,10 @@ class Driver:
         for piece in self._pieces(todo):
             if stop and piece.part == 0:
                 break
+            if ahead is not None:
+                # Programs of one CPU do not wait for each other: two at a time would
+                # share its cache. So the next one starts when this one has ended.
+                jax.block_until_ready(ahead[1])
             try:
                 running = piece, self._dispatch(piece)
             finally:  # what runs already is kept if this one cannot
@@ -130,7 +135,7 @@ class Driver:
         """Waits until only so many blocks are still being written."""
         done = 0
         while len(self.writing) > left:
-            _, future = self.writing.popleft()
+            block, future = self.writing.popleft()
             try:
                 future.result()
             except OSError as error:
@@ -138,6 +143,7 @@ class Driver:
                     f"cannot write to {self.store.path} ({error}); what was committed "
                     "is kept: free some space, and the same call goes on"
                 ) from error
+            self.written.add(block)
             done += 1
         if done:
             self._report()

@@ -43,6 +43,8 @@ class Store:
         self.number = self.arrays["status"].shape[0]
         self.block = self.arrays["status"].chunks[0]
         self.started = float(header["started"])
+        # (first point, size): the chunk size, and where it had to change.
+        self.chunks = [(int(first), int(size)) for first, size in header["chunks"]]
         self.names = [
             name
             for name, array in self.arrays.items()
@@ -144,19 +146,15 @@ class Store:
             {"result of fn": have}, {"result of fn": want}, what=f"sweep {self.path}"
         )
 
-    @property
-    def chunks(self) -> list[tuple[int, int]]:
-        """(first point, size): the chunk size, and where it had to change."""
-        return [(int(a), int(b)) for a, b in self.group.attrs.asdict()["chunks"]]
-
     def chunk_at(self, point: int) -> int:
         """The chunk size that holds for a point."""
         return [size for first, size in self.chunks if first <= point][-1]
 
     def change_chunk(self, first: int, size: int) -> None:
         """From the point `first` on chunks have another size."""
-        kept = [(a, b) for a, b in self.chunks if a < first]
-        self.group.attrs.update({"chunks": [*map(list, kept), [first, size]]})
+        kept = [pair for pair in self.chunks if pair[0] < first]
+        self.chunks = [*kept, (first, size)]
+        self.group.attrs.update({"chunks": [list(pair) for pair in self.chunks]})
 
     def status(self) -> np.ndarray:
         """The code of every point, `NOT_RUN` where there is none or it is damaged."""
