@@ -41,7 +41,7 @@ def timed(call):
 
 
 def one_second(program):
-    """Sizes with a second of processor time for a block, as near as powers of two go."""
+    """Sizes with about a second of processor time for a block."""
     sizes = program.sizes(None, 0.0)
     inputs = program.inputs(np.arange(program.devices * sizes.block))
     run = program.compiled(sizes.chunk)
@@ -98,8 +98,10 @@ def main(name, pairs):
     written = sum(np.prod(c.shape) * c.dtype.itemsize for c in found.values()) * number
     print(f"{name}: {number} points, chunks of {sizes.chunk}, blocks of {sizes.block}")
     seconds = np.median(rows[:, :2], 0) / BLOCKS
-    print(f"a block on each of {mesh.size} devices: {seconds[0]:.2f} s by the clock, "
-          f"{seconds[1]:.2f} s of processor time; {written / 1e6:.0f} MB in all")  # fmt: skip
+    print(
+        f"a block on each of {mesh.size} devices: {seconds[0]:.2f} s by the clock, "
+        f"{seconds[1]:.2f} s of processor time; {written / 1e6:.0f} MB in all"
+    )
     print(f"making the store: {np.median(rows[:, 2]):.2f} s, once")
     for what, a, b in (("wall", 0, 4), ("processor", 1, 5)):
         ratios = rows[:, b] / rows[:, a]

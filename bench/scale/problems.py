@@ -21,7 +21,7 @@ def burgers():
     def fn(p):
         changed = equation.replace(mu=p["mu"], amplitude=p["amplitude"])
         run = solve(changed, u0, ts, dt=0.035, scheme=dfx.Euler(), throw=False)
-        return {"u": run.us[1:], "first_bad_time": run.first_bad_time}
+        return {"u": run.us[1:], "result": run.result}
 
     return fn, {"mu": (0.015, 0.03), "amplitude": (0.01, 0.04)}
 
@@ -38,7 +38,7 @@ def flow(n=64, steps=100, key=None):
 
     def fn(p):
         run = solve(equation.replace(nu=p["nu"]), u0, ts, dt=0.01, throw=False)
-        return {"u": run.us[-1], "first_bad_time": run.first_bad_time}
+        return {"u": run.us[-1], "result": run.result}
 
     return fn, {"nu": (1e-3, 1e-2)}
 

@@ -23,19 +23,20 @@ _SPACE = ("x", "y", "z")
 def outcome(out: PyTree) -> tuple[Int[Array, ""], dict[str, Array]]:
     """The result code of a point, and its arrays by name.
 
-    The code is the first that a record in `out` carries as its `result` and is not
-    success; without any record, `non_finite` if some number is not finite.
+    The code is the first that a record (or dictionary) in `out` carries as its `result`
+    and is not success; without any, `non_finite` if some number is not finite.
     """
-    records = [x for x in jax.tree.leaves(out, is_leaf=_is_record) if _is_record(x)]
+    parts = jax.tree.leaves(out, is_leaf=lambda x: _result(x) is not None)
+    results = [code for x in parts if (code := _result(x)) is not None]
     arrays = {name: array for name, array, _ in _named(out)}
-    if not records:
+    if not results:
         floats = [x for x in arrays.values() if eqx.is_inexact_array(x)]
         good = [jnp.all(jnp.isfinite(x)) for x in floats]
         fine = jnp.all(jnp.stack(good)) if good else True
         return jnp.where(fine, 0, Result.non_finite).astype(jnp.int32), arrays
     code = jnp.zeros((), jnp.int32)
-    for record in records:
-        code = jnp.where(code == 0, record.result, code).astype(jnp.int32)
+    for result in results:
+        code = jnp.where(code == 0, result, code).astype(jnp.int32)
     return code, arrays
 
 
@@ -72,10 +73,11 @@ def coordinates(out: PyTree) -> dict[str, np.ndarray]:
     return dict(zip(_SPACE, lines, strict=False))
 
 
-def _is_record(x: Any) -> bool:
-    return isinstance(x, eqx.Module) and "result" in {
-        field.name for field in dataclasses.fields(x)
-    }
+def _result(x: Any) -> Any:
+    """The result code that a record carries; None for what is no record."""
+    if isinstance(x, dict):
+        return x.get("result")
+    return getattr(x, "result", None) if isinstance(x, eqx.Module) else None
 
 
 def _named(out: PyTree):

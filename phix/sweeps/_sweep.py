@@ -52,7 +52,8 @@ def sweep(
     - `fn`: a pure function `fn(parameters) -> result` of one point, with `parameters` a
         dictionary of scalars (or of rows of whatever shape the columns have). With
         `key` it is called as `fn(parameters, key=key)`. The result is a `Trajectory`,
-        an array, or any PyTree of arrays.
+        an array, or any PyTree of arrays; `{"u": run.us[-1], "result": run.result}`
+        keeps less of a trajectory.
     - `points`: a column `"number ..."` for each parameter, from `product`,
         `latin_hypercube`, `sobol` or your own.
     - `run`: the directory, or a `RunDirectory` with the configuration in it. Of several
@@ -69,8 +70,8 @@ def sweep(
 
     **Returns:** the dataset of `open_sweep`. `status` holds a `phix.Result` for each
     point: the first `result` other than success among the records (a `Trajectory`,
-    what `num.least_squares` returns, …) in what `fn` returned, or without records
-    `non_finite` where a number is not finite.
+    what `num.least_squares` returns, a dictionary with one) in what `fn` returned, or
+    without any `non_finite` where a number is not finite.
 
     **Raises:** `ValueError` for points that do not fit together, a directory that
     another process holds or that is of another sweep; `PhixError` if not even one point

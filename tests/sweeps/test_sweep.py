@@ -110,6 +110,12 @@ def test_failed_points_are_recorded_and_the_others_go_on(tmp_path):
     dataset = run(root, tmp_path / "root", {"p": np.array([-1.0, -400.0])})
     assert dataset.status.values.tolist() == [0, Result.not_converged]
 
+    def slim(p):  # infinite where all went well
+        return {"t": jnp.array(jnp.inf), "result": p["p"].astype(jnp.int32)}
+
+    dataset = run(slim, tmp_path / "slim", {"p": np.array([0.0, 2.0])})
+    assert dataset.status.values.tolist() == [0, Result.not_converged]
+
     dataset = run(lambda p: 1 / p["p"], tmp_path / "plain", {"p": np.array([0.0, 2.0])})
     assert dataset.status.values.tolist() == [Result.non_finite, 0]
 
