@@ -16,7 +16,8 @@ def initialise(
 
     To be called in every process before JAX is first used. On Cloud TPU, Slurm, Open
     MPI and Kubernetes JAX finds the others by itself: call it without arguments. A
-    process that is alone stays so, hence a script that runs anywhere may call it.
+    process that is alone, or has used JAX and so can no longer join, stays as it is:
+    a script that runs anywhere may call it.
 
     **Arguments:**
 
@@ -36,16 +37,18 @@ def initialise(
     )
     if not jax.distributed.is_initialized():
         # JAX would open the port to all networks.
-        alone = coordinator is not None and coordinator.startswith("127.")
+        local = coordinator is not None and coordinator.startswith("127.")
         try:
             jax.distributed.initialize(
                 coordinator,
                 num_processes,
                 process_index,
-                coordinator_bind_address=coordinator if alone else None,
+                coordinator_bind_address=coordinator if local else None,
                 initialization_timeout=timeout,
             )
-        except ValueError as error:
-            if "coordinator_address" not in str(error):
+        except (ValueError, RuntimeError) as error:
+            alone = "coordinator_address" in str(error)
+            late = "must be called before" in str(error)
+            if any(given) or not (alone or late):
                 raise
     return jax.process_count() > 1

@@ -1,5 +1,6 @@
 """A config with some of its numbers replaced by others, perhaps traced."""
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -38,7 +39,11 @@ def varied(config: Any, values: dict[str, Any]) -> Any:
         here[name] = varied(_choices(config)[name], inner)
     if isinstance(config, tuple):
         return tuple(here.get(str(i), item) for i, item in enumerate(config))
-    return dataclasses.replace(config, **here)
+    # Not `replace`, which would check the type of what may be traced.
+    changed = copy.copy(config)
+    for name, value in here.items():
+        object.__setattr__(changed, name, value)
+    return changed
 
 
 def _choices(value: Any) -> dict[str, Any]:
