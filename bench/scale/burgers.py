@@ -81,7 +81,7 @@ def main():
     options = parser.parse_args()
     if options.child:
         return child(options.child, options.runs)
-    root = Path(tempfile.mkdtemp(dir="."))
+    root = Path(tempfile.mkdtemp())
     try:
         seconds, _ = finished(root / "whole", options.runs)
         report(root / "whole", options.runs, seconds)

@@ -74,7 +74,7 @@ def one_round(name, seconds):
     cores = sorted(os.sched_getaffinity(0))[:2]
     rates = []
     for teams in ([cores[:1]], [cores[:1], cores[1:]], [cores]):
-        with tempfile.TemporaryDirectory(dir=".") as folder:
+        with tempfile.TemporaryDirectory() as folder:
             workers = [
                 Worker(f"{folder}/{i}", name, team, seconds)
                 for i, team in enumerate(teams)

@@ -61,7 +61,7 @@ def main(name, pairs):
     program = Program(fn, points, None, mesh, "shard")
     compiled = program.compiled(sizes.chunk)
     found = columns(program.shapes())
-    folder = Path(tempfile.mkdtemp(dir="."))
+    folder = Path(tempfile.mkdtemp())
 
     def index(block):
         return np.arange(mesh.size * sizes.block) + block * mesh.size * sizes.block
@@ -84,11 +84,11 @@ def main(name, pairs):
         )
 
     def swept():
-        with JsonLines(folder / "log.jsonl") as log, StopSignal() as stop:
+        with JsonLines(folder / "log.jsonl") as log:
             bar = Progress(number, enabled=False)
             driver = Driver(program, Store(folder), log, bar)
             driver.compiled[sizes.chunk] = compiled
-            driver.finish(stop)
+            driver.finish(StopSignal())
 
     bare()
     made()

@@ -1,11 +1,12 @@
 """Blocks one after the other: computing, fetching and writing at the same time."""
 
 import collections
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,6 +24,7 @@ class _Piece(NamedTuple):
     """What is dispatched at once: some rows of one block on each device."""
 
     blocks: list[int]
+    chunk: int
     part: int
     of: int
 
@@ -35,7 +37,6 @@ class Driver:
     ) -> None:
         self.program, self.store, self.log, self.bar = program, store, log, bar
         self.status = store.status()
-        self.first_chunk = store.chunks[0][1]
         self.compiled: dict[int, Callable] = {}
         self.writing: collections.deque[tuple[int, Future]] = collections.deque()
         self.written: set[int] = set()  # by this process: need not be read back
@@ -89,27 +90,24 @@ class Driver:
             self._fetch(*ahead)
 
     def _pieces(self, todo: list[int]) -> Iterator[_Piece]:
-        devices = self.program.devices
-        for first in range(0, len(todo), devices):
-            blocks = todo[first : first + devices]
-            of = self._halvings(blocks[0])
-            yield from (_Piece(blocks, part, of) for part in range(of))
+        """Blocks of one chunk size, as many at a time as there are devices. Where the
+        size was halved they are dispatched in parts, so that results take less too."""
+        store, devices = self.store, self.program.devices
+        for chunk, group in itertools.groupby(todo, key=store.chunk_of):
+            blocks, of = list(group), max(1, store.first_chunk // chunk)
+            for first in range(0, len(blocks), devices):
+                now = blocks[first : first + devices]
+                yield from (_Piece(now, chunk, part, of) for part in range(of))
 
-    def _halvings(self, block: int) -> int:
-        """In how many parts a block must be dispatched for its chunk size."""
-        asked = self.store.chunk_at(block * self.store.block)
-        return max(1, self.first_chunk // asked)
-
-    def _dispatch(self, piece: _Piece):
+    def _dispatch(self, piece: _Piece) -> Any:
         devices, size = self.program.devices, self.store.block // piece.of
         # Where blocks run out, the last one is done twice and kept once.
         blocks = piece.blocks + piece.blocks[-1:] * (devices - len(piece.blocks))
         first = np.array(blocks) * self.store.block + piece.part * size
         index = (first[:, None] + np.arange(size)).ravel()
-        chunk = self.store.chunk_at(blocks[0] * self.store.block)
-        if chunk not in self.compiled:
-            self.compiled[chunk] = self.program.compiled(chunk)
-        return self.compiled[chunk](*self.program.inputs(index))
+        if piece.chunk not in self.compiled:
+            self.compiled[piece.chunk] = self.program.compiled(piece.chunk)
+        return self.compiled[piece.chunk](*self.program.inputs(index))
 
     def _fetch(self, piece: _Piece, out) -> None:
         """Waits for a piece and hands whole blocks to the writer."""
@@ -122,10 +120,9 @@ class Driver:
         self.rates.append(points / (now - self.fetched))
         self.fetched = now
         for block, *mine in zip(piece.blocks, *self.parts, strict=True):
-            chunk = self.store.chunk_at(block * self.store.block)
             codes = np.concatenate([code for code, _ in mine])
             arrays = [arrays for _, arrays in mine]
-            future = self.pool.submit(self.store.write, block, arrays, codes, chunk)
+            future = self.pool.submit(self.store.write, block, arrays, codes)
             self.writing.append((block, future))
             self.status[self.store.rows(block)] = codes[: self._size(block)]
         self.parts = []
@@ -172,8 +169,8 @@ class Driver:
 
     def _halve(self, error: Exception) -> None:
         """Halves the chunk size from the first block that is missing."""
-        first = self.store.missing()[0] * self.store.block
-        size = self.store.chunk_at(first)
+        block = self.store.missing()[0]
+        first, size = block * self.store.block, self.store.chunk_of(block)
         if size == 1:
             raise PhixError(
                 f"not even one point fits the memory of a device ({error}); take a "

@@ -43,6 +43,7 @@ class Store:
         self.number = self.arrays["status"].shape[0]
         self.block = self.arrays["status"].chunks[0]
         self.started = float(header["started"])
+        self.first_chunk = int(header["chunk"])
         # (first point, size): the chunk size, and where it had to change.
         self.chunks = [(int(first), int(size)) for first, size in header["chunks"]]
         self.names = [
@@ -97,6 +98,7 @@ class Store:
                 "jax_version": importlib.metadata.version("jax"),
                 "started": started,
                 "identity": dict(identity),
+                "chunk": chunk,
                 "chunks": [[0, chunk]],
             },
         )
@@ -146,9 +148,9 @@ class Store:
             {"result of fn": have}, {"result of fn": want}, what=f"sweep {self.path}"
         )
 
-    def chunk_at(self, point: int) -> int:
-        """The chunk size that holds for a point."""
-        return [size for first, size in self.chunks if first <= point][-1]
+    def chunk_of(self, block: int) -> int:
+        """The chunk size that holds for a block."""
+        return [size for first, size in self.chunks if first <= block * self.block][-1]
 
     def change_chunk(self, first: int, size: int) -> None:
         """From the point `first` on chunks have another size."""
@@ -184,7 +186,6 @@ class Store:
         block: int,
         parts: Sequence[Mapping[str, np.ndarray]],
         status: np.ndarray,
-        chunk: int,
     ) -> None:
         """Writes the results of a block, and only then that they are there."""
         rows = self.rows(block)
@@ -193,7 +194,7 @@ class Store:
             values = [part[name] for part in parts]
             values = values[0] if len(values) == 1 else np.concatenate(values)
             self.arrays[name][rows] = values[:size]
-        self.arrays["chunk_size"][rows] = chunk
+        self.arrays["chunk_size"][rows] = self.chunk_of(block)
         self._settle(block, [*self.names, "chunk_size"])
         self.arrays["status"][rows] = status[:size]
         self._settle(block, ["status"])
