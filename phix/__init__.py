@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         from_symbol as from_symbol,
     )
     from phix.space import Grid as Grid, random_sensors as random_sensors
+    from phix.sweeps import sweep as sweep
     from phix.train import fit as fit, per_sample as per_sample
 
 _ROOM_OF = {
@@ -54,6 +55,7 @@ _ROOM_OF = {
     "rollout": "integrate",
     "save_trajectories": "data",
     "solve": "integrate",
+    "sweep": "sweeps",
 }
 
 _ROOMS = (
@@ -68,6 +70,7 @@ _ROOMS = (
     "recipes",
     "rom",
     "space",
+    "sweeps",
     "train",
 )
 
@@ -91,6 +94,7 @@ __all__ = [
     "rollout",
     "save_trajectories",
     "solve",
+    "sweep",
 ]
 
 

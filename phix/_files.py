@@ -24,6 +24,13 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Removes what writers that were killed inside `atomic_path` have left there."""
+    for file in folder.glob(".*.tmp*"):
+        if file.is_file():
+            file.unlink(missing_ok=True)
+
+
 def atomic_write(path: str | os.PathLike, content: bytes | str) -> None:
     """Writes a file so that whoever reads it, after whatever crash, sees the old
     content or the new, never a part.

@@ -99,3 +99,13 @@ def test_a_new_equation_is_reduced_in_30_lines(tmp_path):
     assert replaced == 1
     out = _run(short, tmp_path)
     assert "floor" in out and "rollout" in out
+
+
+def test_the_page_of_sweeps_runs(tmp_path):
+    code = "\n".join(_blocks("docs/sweeps.md"))
+    short, replaced = re.subn(r", 64\)", ", 8)", code)
+    assert replaced == 1
+    out = _run(
+        f"{short}\nprint(found.u.dims, int((found.status == 0).sum()))", tmp_path
+    )
+    assert "('point', 'time', 'channel', 'x', 'y') 8" in out and "'rows': " in out

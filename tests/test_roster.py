@@ -37,8 +37,8 @@ CASES = [
 ]
 # Half of the lines; in a file of their own, which runs beside this one.
 PHYSICS = ("pde", "integrate")
-# Rooms whose objects take and give no arrays, or only draw them.
-WITHOUT_ARRAYS = {"cli", "recipes", "plot"}
+# Rooms whose objects take and give no arrays, only draw them, or write them to files.
+WITHOUT_ARRAYS = {"cli", "recipes", "plot", "sweeps"}
 
 # jit, vmap and the loop do the same operations in another order.
 SAME = 1e-9

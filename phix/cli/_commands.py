@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> None:
     recipe = _recipe(options, rest)
     if recipe is None:
         return
-    run = recipe_job(recipe, "run")
+    run = recipe_job(recipe, options.command)
     directory = options.out or Path("runs") / options.config.stem
     report, config = directory / "report.md", directory / "config.toml"
     if report.exists() and config.exists() and load_config(config) == recipe:
@@ -117,6 +117,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, list[str]], int | None]] = {
     "list": _list,
     "simulate": _simulate,
     "run": _run,
+    "sweep": _run,
     "evaluate": _evaluate,
     "forecast": _forecast,
 }

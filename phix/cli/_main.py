@@ -63,7 +63,9 @@ def _exit_code(error: Exception) -> int | None:
 
 def _stopped(code: int, command: str) -> int:
     name = {130: "Ctrl-C", 143: "SIGTERM"}[code]
-    hint = "continues where it was" if command == "run" else "starts it again"
+    hint = (
+        "continues where it was" if command in ("run", "sweep") else "starts it again"
+    )
     _say(f"phix {command}: stopped by {name}; the same command {hint}")
     return code
 

@@ -10,6 +10,7 @@ _EXAMPLES = """examples:
   phix list
   phix run configs/phi_rom/burgers_demo.toml
   phix run configs/phi_rom/burgers_demo.toml --seed 1 --out runs/seed1
+  phix sweep configs/sweep/burgers.toml
   phix forecast runs/burgers_demo --parameter 0.0213 --out forecast.h5
 
 Each command explains itself: phix run --help
@@ -34,6 +35,15 @@ examples:
   phix run configs/phi_rom/burgers_demo.toml
   phix run configs/phi_rom/burgers_demo.toml --out runs/seed1 --seed 1
   phix run configs/phi_rom/burgers_demo.toml --help    # with the fields of this config
+"""
+
+_SWEEP = """The points go to points.zarr in the run directory, block by block, with what
+became of each; phix.sweeps.open_sweep(DIR) opens it. It can be stopped at any moment;
+the same command does what is missing.
+
+examples:
+  phix sweep configs/sweep/burgers.toml
+  phix sweep configs/sweep/vorticity.toml --out runs/flows --simulation.duration 20
 """
 
 _EVALUATE = """examples:
@@ -85,7 +95,7 @@ def make_parser() -> argparse.ArgumentParser:
             epilog=epilog,
             **options,
         )
-        command.set_defaults(takes_overrides=name in ("run", "simulate"))
+        command.set_defaults(takes_overrides=name in ("run", "simulate", "sweep"))
         return command
 
     add("list", "list the recipes, each with its paper", _LIST)
@@ -104,6 +114,9 @@ def make_parser() -> argparse.ArgumentParser:
     run = add("run", "run a config, or continue it", _RUN, add_help=False)
     _add_config(run, "run directory (default: runs/<name of the config>)", "DIR")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
+    sweep = add("sweep", "run a simulation at many points", _SWEEP, add_help=False)
+    _add_config(sweep, "run directory (default: runs/<name of the config>)", "DIR")
+    sweep.add_argument("--quiet", action="store_true", help="no progress bar")
     evaluate = add("evaluate", "metrics, figures and report of a run, anew", _EVALUATE)
     evaluate.add_argument("run", type=Path, metavar="RUN", help="its directory")
     forecast = add("forecast", "forecast with the model of a run", _FORECAST)

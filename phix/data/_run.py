@@ -17,7 +17,7 @@ import jax
 import tomli_w
 
 from phix._errors import require
-from phix._files import atomic_write
+from phix._files import atomic_write, remove_unfinished
 from phix.data._log import JsonLines
 
 
@@ -55,6 +55,8 @@ class RunDirectory:
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self.path)
         try:
+            for folder in (self.path, self.figures):
+                remove_unfinished(folder)
             self.resumed = self._settle_config()
             self._note_start()
             for folder in (self.checkpoints, self.figures):

@@ -7,6 +7,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import jax.tree_util as jtu
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -26,6 +27,7 @@ def batch_map(
     mesh: Mesh | None = None,
     *,
     partition: str = "shard",
+    chunk: int | None = None,
 ) -> Callable:
     """`vmap` over the devices of a mesh: each maps `fn` over its part of the batch.
 
@@ -43,11 +45,14 @@ def batch_map(
         (explicit schemes, FFTs, `num.least_squares`); `"auto"` leaves the partition to
         the compiler (implicit Diffrax schemes, Lineax, Optimistix, which fail under
         `shard_map`).
+    - `chunk`: how many samples a device maps together; it takes its part of the batch
+        chunk by chunk in one program. All at once if `None`. Chunks bound the memory,
+        and on CPUs those that fit the cache are several times faster.
 
     **Returns:** the mapped function.
 
-    **Raises:** `ValueError` for an unknown partition, batch axes that differ, or an
-    equation that runs on the host (`host=True`).
+    **Raises:** `ValueError` for an unknown partition, a chunk below one, batch axes
+    that differ, or an equation that runs on the host (`host=True`).
 
     !!! example
         ```python
@@ -59,16 +64,17 @@ def batch_map(
         partition in _PARTITIONS,
         f"partition: got {partition!r}{nearest(partition, _PARTITIONS)}.",
     )
+    require(chunk is None or chunk >= 1, f"chunk: got {chunk}, wanted at least 1.")
     mapped = eqx.filter_vmap(fn)
     if mesh is None:
-        return mapped
+        return mapped if chunk is None else _on_one_device(mapped, chunk)
     require(
         BATCH_AXIS in mesh.axis_names,
         f"mesh: has axes {mesh.axis_names}; wanted one named {BATCH_AXIS!r}, see "
         "make_mesh.",
     )
     run = _sharded if partition == "shard" else _automatic
-    inner = eqx.filter_jit(functools.partial(run, mapped, mesh))
+    inner = eqx.filter_jit(functools.partial(run, mapped, mesh, chunk))
 
     @functools.wraps(fn)
     def on_mesh(*args: PyTree) -> PyTree:
@@ -82,33 +88,75 @@ def batch_map(
     return on_mesh
 
 
-def _sharded(mapped: Callable, mesh: Mesh, args: PyTree) -> PyTree:
+def _on_one_device(mapped: Callable, chunk: int) -> Callable:
+    def on_device(*args: PyTree) -> PyTree:
+        arrays, static = eqx.partition(args, eqx.is_array)
+        run, statics = _arrays_only(mapped, static)
+        return eqx.combine(_in_turn(run, arrays, chunk), statics[0])
+
+    return on_device
+
+
+def _sharded(mapped: Callable, mesh: Mesh, chunk: int | None, args: PyTree) -> PyTree:
     arrays, static = eqx.partition(args, eqx.is_array)
+    run, statics = _arrays_only(mapped, static)
+    spec = PartitionSpec(BATCH_AXIS)
+    # The default check of varying axes fails in Diffrax loops, and silently sums
+    # gradients of what is replicated.
+    out = jax.shard_map(
+        lambda arrays: _in_turn(run, arrays, chunk),
+        mesh=mesh,
+        in_specs=spec,
+        out_specs=spec,
+        check_vma=False,
+    )(arrays)
+    return eqx.combine(out, statics[0])
+
+
+def _automatic(mapped: Callable, mesh: Mesh, chunk: int | None, args: PyTree) -> PyTree:
+    sharding = NamedSharding(mesh, PartitionSpec(BATCH_AXIS))
+    arrays, static = eqx.partition(args, eqx.is_array)
+    run, statics = _arrays_only(mapped, static)
+
+    def constrained(arrays):
+        arrays = lax.with_sharding_constraint(arrays, sharding)
+        return lax.with_sharding_constraint(run(arrays), sharding)
+
+    out = _in_turn(constrained, arrays, chunk, mesh.shape[BATCH_AXIS])
+    return eqx.combine(lax.with_sharding_constraint(out, sharding), statics[0])
+
+
+def _arrays_only(mapped: Callable, static: PyTree) -> tuple[Callable, list]:
+    """The map of arrays to arrays; what else comes out is put into the list."""
     statics: list[Any] = []
 
-    def local(arrays):
+    def run(arrays):
         out = mapped(*eqx.combine(arrays, static))
         out, rest = eqx.partition(out, eqx.is_array)
         statics.append(rest)
         return out
 
-    spec = PartitionSpec(BATCH_AXIS)
-    # The default check of varying axes fails in Diffrax loops, and silently sums
-    # gradients of what is replicated.
-    out = jax.shard_map(
-        local, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False
-    )(arrays)
-    return eqx.combine(out, statics[0])
+    return run, statics
 
 
-def _automatic(mapped: Callable, mesh: Mesh, args: PyTree) -> PyTree:
-    sharding = NamedSharding(mesh, PartitionSpec(BATCH_AXIS))
+def _in_turn(
+    run: Callable, arrays: PyTree, chunk: int | None, devices: int = 1
+) -> PyTree:
+    """`run`, of `chunk` rows from the part of each of the devices at a time."""
+    size = batch_size(arrays, name="args")
+    if chunk is None or size <= chunk * devices:
+        return run(arrays)
+    rows = pad_batch(arrays, chunk * devices)
 
-    def constrain(tree):
-        arrays, static = eqx.partition(tree, eqx.is_array)
-        return eqx.combine(lax.with_sharding_constraint(arrays, sharding), static)
+    def split(x):
+        x = x.reshape(devices, -1, chunk, *x.shape[1:])
+        return jnp.moveaxis(x, 1, 0).reshape(-1, devices * chunk, *x.shape[3:])
 
-    return constrain(mapped(*constrain(args)))
+    def join(x):
+        x = x.reshape(x.shape[0], devices, chunk, *x.shape[2:])
+        return jnp.moveaxis(x, 0, 1).reshape(-1, *x.shape[3:])[:size]
+
+    return jtu.tree_map(join, lax.map(run, jtu.tree_map(split, rows)))
 
 
 def _captured(fn: Callable) -> tuple:

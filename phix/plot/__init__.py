@@ -16,6 +16,7 @@ from phix.plot._figure import (
     save_figure as save_figure,
 )
 from phix.plot._panels import curve_panels as curve_panels
+from phix.plot._parameters import parameter_panels as parameter_panels
 from phix.plot._space_time import space_time as space_time
 
 
@@ -28,6 +29,7 @@ __all__ = [
     "field_history",
     "figure_path",
     "latent_trajectories",
+    "parameter_panels",
     "require_matplotlib",
     "save_figure",
     "space_time",

@@ -217,6 +217,9 @@ def _union(choices: tuple, value: Any, at: str, default: Any) -> Any:
     choices = tuple(choice for choice in choices if choice is not type(None))
     if len(choices) == 1:
         return _value(choices[0], value, at, default)
+    tables = [choice for choice in choices if dataclasses.is_dataclass(choice)]
+    if isinstance(value, dict) and len(tables) == 1:
+        return _dataclass(typing.cast(type, tables[0]), value, at, default)
     classes = {kind: choice for choice in choices if (kind := _kind(choice))}
     if isinstance(value, dict) and classes:
         kind = value.get("kind", _kind(type(default)))

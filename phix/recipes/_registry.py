@@ -17,6 +17,7 @@ class Recipe(Protocol):
     - `run(directory, *, progress)`: the whole job, into a run directory; continues one
         that was interrupted. `report.md` is written last: a run directory holding one
         is finished.
+    - `sweep(directory, *, progress)`: as `run`, of many points of a simulation.
     - `simulate(path)`: makes the recipe's data and writes them to a file.
     - `trajectory()`: the recipe's data where these are one `phix.data.Trajectory`,
         which can be drawn.
@@ -28,7 +29,7 @@ class Recipe(Protocol):
     reference: ClassVar[str]
 
 
-JOBS = ("run", "simulate", "trajectory", "evaluate", "forecast")
+JOBS = ("run", "sweep", "simulate", "trajectory", "evaluate", "forecast")
 
 
 def recipe_job(recipe: Any, name: str) -> Callable:
@@ -45,6 +46,7 @@ _RECIPES: dict[str, str] = {
     "amangkurat": "phix.recipes.amangkurat:AmangkuratRecipe",
     "phi_rom": "phix.recipes.phi_rom:PhiROMRecipe",
     "simulation": "phix.recipes.simulation:Simulation",
+    "sweep": "phix.recipes.sweep:Sweep",
 }
 
 

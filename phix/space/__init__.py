@@ -29,11 +29,13 @@ from phix.space._stencils import (
     pad as pad,
     upwind_difference as upwind_difference,
 )
+from phix.space._transform import AbstractTransform as AbstractTransform
 
 
 __all__ = [
     "AbstractObservation",
     "AbstractSpace",
+    "AbstractTransform",
     "Boundary",
     "GaussianRandomField",
     "Grid",

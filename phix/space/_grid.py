@@ -17,6 +17,7 @@ from phix.space._boundary import Boundary, read_boundary
 from phix.space._ghost import extend, face_values, lengthen
 from phix.space._interpolation import is_inside, multilinear, wrap
 from phix.space._modes import Modes
+from phix.space._transform import AbstractTransform
 
 
 _NODES = ("vertex", "centre")
@@ -72,8 +73,11 @@ class Grid(AbstractSpace):
         each for both sides or a pair `(left, right)`. In one dimension a pair is
         `(left, right)`. See `Boundary` for the names.
     - `node`: `"vertex"` or `"centre"`.
+    - `transform`: who computes its transform; the device itself if `None`. See
+        `phix.parallel.spread` for fields that span many devices.
 
-    **Raises:** `ValueError` if shape, extent or boundary do not describe a grid.
+    **Raises:** `ValueError` if shape, extent or boundary do not describe a grid, or the
+    transform does not fit it.
 
     !!! example "Good values"
         `Grid(256, (0.0, 100.0), boundary=("inflow", "outflow"))` for the Burgers shock;
@@ -84,6 +88,7 @@ class Grid(AbstractSpace):
     extent: tuple[tuple[float, float], ...] = eqx.field(static=True)
     boundary: tuple[tuple[Boundary, Boundary], ...] = eqx.field(static=True)
     node: str = eqx.field(static=True)
+    transform: AbstractTransform | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -91,6 +96,7 @@ class Grid(AbstractSpace):
         extent: Sequence,
         boundary: str | Boundary | Sequence = "periodic",
         node: str = "vertex",
+        transform: AbstractTransform | None = None,
     ):
         self.shape = _read_shape(shape)
         self.extent = _read_extent(extent, len(self.shape))
@@ -102,6 +108,9 @@ class Grid(AbstractSpace):
             f"shape {self.shape} is too small: an axis with both ends as nodes needs "
             "at least 2",
         )
+        self.transform = transform
+        if transform is not None:
+            transform.check(self)
 
     @property
     def ndim(self) -> int:

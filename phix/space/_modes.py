@@ -170,16 +170,13 @@ class Modes(eqx.Module):
     @property
     def waves(self) -> tuple[np.ndarray, ...]:
         """The whole numbers of the modes kept along each axis, in order."""
-        waves = []
+        waves = ()
         for axis, n in enumerate(self.grid.shape):
-            top = self.highest(axis)
-            if not self._periodic(axis):
-                waves.append(np.arange(top))
-            elif axis == self.half_axis:
-                waves.append(np.arange(top + 1))
-            else:
-                waves.append(np.arange(-top, min(top, (n - 1) // 2) + 1))
-        return tuple(waves)
+            top, half = self.highest(axis), axis == self.half_axis
+            both = self._periodic(axis) and not half
+            last = min(top, (n - 1) // 2) if both else top + half - 1
+            waves += (np.arange(-top if both else 0, last + 1),)
+        return waves if (t := self.grid.transform) is None else t.waves(waves)
 
     def has_nyquist(self, axis: int) -> bool:
         """Whether the wave n/2 of n nodes is kept: a cosine, of no sign."""
@@ -205,6 +202,8 @@ class Modes(eqx.Module):
             self.complex or not jnp.iscomplexobj(u),
             "u is complex, the modes are of real fields: grid.modes(complex=True)",
         )
+        if self.grid.transform is not None:
+            return self.grid.transform.to_modes(self, u)
         for axis in self.trig_axes:
             u = self._basis(axis).analyse(u, axis + 1)
             u = lax.slice_in_dim(u, 0, self.shape[axis], axis=axis + 1)
@@ -227,6 +226,8 @@ class Modes(eqx.Module):
             f"c of shape {c.shape} does not hold coefficients of these modes: wanted "
             f"(channels, {', '.join(map(str, self.shape))})",
         )
+        if self.grid.transform is not None:
+            return self.grid.transform.to_nodes(self, c)
         if is_concrete(c):
             check_spectrum(self, np.asarray(c))
         if self.complex:
@@ -386,10 +387,9 @@ class Modes(eqx.Module):
         return full
 
 
-# In one dimension complex FFTs beat the real one for a single field, not for many.
-# (Complex pairs across a batch are out of the question: a sample that blows up would
-# take its partner along.) In three a batch of real FFTs is the fastest way to modes,
-# complex FFTs of pairs the fastest way back; and of the transpose of each, the other.
+# In one dimension complex FFTs beat the real one for a single field, not for many. (Not
+# in pairs across a batch: a sample that blows up would take its partner along.) In
+# three real FFTs are the fastest way to modes, pairs back; of transposes, the other.
 _ANALYSE = {
     1: by_batch("analyse_line", Modes._analyse, Modes._real_fft),
     3: by_derivative(Modes._real_fft, Modes._analyse),

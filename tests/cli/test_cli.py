@@ -52,7 +52,9 @@ def test_help_and_list_import_no_jax(arguments):
     subprocess.run([sys.executable, "-c", code, *arguments], check=True)
 
 
-@pytest.mark.parametrize("command", ["list", "simulate", "run", "evaluate", "forecast"])
+@pytest.mark.parametrize(
+    "command", ["list", "simulate", "run", "sweep", "evaluate", "forecast"]
+)
 def test_every_command_has_examples_in_its_help(command, capsys):
     try:
         assert main([command, "--help"]) == 0

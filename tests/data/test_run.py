@@ -165,3 +165,13 @@ def test_progress_can_be_silent(capsys):
         bar.update(5, {"loss": 1.0})
         bar.message("hello")
     assert capsys.readouterr().err == ""
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    with RunDirectory(tmp_path, {"a": 1}) as run:
+        left = [tmp_path / ".config.7.tmp.toml", run.figures / ".f.7.tmp.png"]
+    for file in left:
+        file.write_text("half")
+    with RunDirectory(tmp_path, {"a": 1}):
+        assert not any(file.exists() for file in left)
+        assert (tmp_path / "config.toml").exists()

@@ -20,6 +20,7 @@ from phix.parallel import batch_map, make_mesh  # noqa: E402
 
 MESH = make_mesh()
 U = jr.normal(jr.key(0), (16, 12))
+MANY = jr.normal(jr.key(1), (48, 12))
 
 
 def steps(u, nu=0.1):
@@ -85,6 +86,13 @@ if __name__ == "__main__":
         "devices": len(jax.devices()),
         "even": gap(on_mesh(spread), jax.vmap(steps)(U)),
         "uneven": gap(over_mesh(steps)(U[:11]), jax.vmap(steps)(U[:11])),
+        "chunked": gap(
+            batch_map(steps, MESH, chunk=2)(MANY[:43]), jax.vmap(steps)(MANY[:43])
+        ),
+        "automatic_chunked": gap(
+            batch_map(linear, MESH, partition="auto", chunk=2)(MANY[:43, 0]),
+            jax.vmap(linear)(MANY[:43, 0]),
+        ),
         "explicit": gap(solves(rates), jax.vmap(lambda r: explicit(r)[:2])(rates)),
         "automatic": gap(
             batch_map(linear, MESH, partition="auto")(rates), jax.vmap(linear)(rates)

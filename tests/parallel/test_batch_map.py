@@ -22,7 +22,16 @@ def found():
 
 
 @pytest.mark.parametrize(
-    "case", ["even", "uneven", "explicit", "automatic", "gradient"]
+    "case",
+    [
+        "even",
+        "uneven",
+        "chunked",
+        "explicit",
+        "automatic",
+        "automatic_chunked",
+        "gradient",
+    ],
 )
 def test_eight_devices_equal_vmap(found, case):
     # Float32; each sample is computed alike, but perhaps fused otherwise.
@@ -40,6 +49,19 @@ def test_no_communication(found):
     # What the compiler makes of the same map when left alone.
     with pytest.raises(AssertionError):
         check_no_collectives(found["collectives_of_jit"])
+
+
+@pytest.mark.parametrize("mesh", [None, make_mesh(1)])
+@pytest.mark.parametrize("partition", ["shard", "auto"])
+def test_chunks_change_neither_values_nor_order(mesh, partition):
+    def fn(x, name):
+        return {"y": jnp.cumsum(x), "name": name}
+
+    x = jnp.arange(21.0).reshape(7, 3)
+    out = batch_map(fn, mesh, partition=partition, chunk=2)(x, "kept")
+    assert jnp.array_equal(out["y"], jnp.cumsum(x, 1)) and out["name"] == "kept"
+    with pytest.raises(ValueError, match="chunk: got 0"):
+        batch_map(fn, mesh, chunk=0)
 
 
 def test_what_is_no_array_passes_through(found):

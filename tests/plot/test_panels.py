@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from phix.plot import curve_panels, figure_path
+from phix.plot import curve_panels, figure_path, parameter_panels
 
 
 X = np.linspace(0.0, 1.0, 5)
@@ -52,3 +52,20 @@ def test_bad_input_is_named(tmp_path):
     assert figure_path(tmp_path / "a.pdf") == tmp_path / "a.pdf"
     with pytest.raises(ValueError, match="path must end in one of"):
         figure_path("a.mp4")
+
+
+def test_points_of_a_sweep_by_parameter():
+    x, y = np.array([1.0, 2.0, 3.0]), np.array([1.0, 10.0, 100.0])
+    values, failed = np.array([5.0, 6.0, np.nan]), np.array([False, False, True])
+    fig = parameter_panels({"a": x, "b": y}, values, failed=failed, label="size")
+    dots, crosses = fig.axes[0].collections
+    assert np.array_equal(dots.get_offsets(), [[1, 1], [2, 10]])
+    assert np.array_equal(dots.get_array(), [5, 6])
+    assert np.array_equal(crosses.get_offsets(), [[3, 100]])
+    assert fig.axes[0].get_yscale() == "log" and fig.axes[0].get_xscale() == "linear"
+    fig = parameter_panels({"a": x}, values, failed=failed, label="size")
+    dots, crosses = fig.axes[0].collections
+    assert np.array_equal(dots.get_offsets(), [[1, 5], [2, 6]])
+    assert np.array_equal(crosses.get_offsets(), [[3, 5]])
+    with pytest.raises(ValueError, match=r"a must have shape \(3,\), got \(2,\)"):
+        parameter_panels({"a": x[:2]}, values, failed=failed, label="size")
