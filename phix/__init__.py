@@ -67,6 +67,7 @@ _ROOMS = (
     "plot",
     "recipes",
     "rom",
+    "score",
     "space",
     "train",
 )

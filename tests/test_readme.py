@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -99,3 +100,10 @@ def test_a_new_equation_is_reduced_in_30_lines(tmp_path):
     assert replaced == 1
     out = _run(short, tmp_path)
     assert "floor" in out and "rollout" in out
+
+
+def test_the_page_on_scores_runs(tmp_path):
+    out = _run("\n".join(_blocks("docs/scores.md")), tmp_path)
+    mean, wanted = re.findall(r"\[(.*?)\]", out)[:2]
+    mean, wanted = (np.array(v.split(), float) for v in (mean, wanted))
+    assert np.all(np.abs(mean - wanted) < 0.2)
