@@ -1,5 +1,6 @@
 """Paths from tables, and the one whose flow moves the data with the least energy."""
 
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -22,7 +23,10 @@ _ANGLES = 4000
 
 
 class Tabulated(AbstractPath):
-    """α and σ from a table, by cubic Hermite polynomials.
+    r"""α and σ from a table, by cubic Hermite polynomials of their polar form.
+
+    $(\alpha, \sigma) = r(\sin\theta, \cos\theta)$: σ never becomes negative, and a path
+    of unit variance keeps it.
 
     **Arguments:**
 
@@ -47,32 +51,29 @@ class Tabulated(AbstractPath):
             ts.ndim == 1 and ts.size >= 2 and bool(np.all(np.diff(ts) > 0)),
             f"`ts` must be at least two increasing times; got shape {ts.shape}",
         )
-        slopes = []
-        for name, values, given in (
-            ("alphas", alphas, d_alphas),
-            ("sigmas", sigmas, d_sigmas),
-        ):
+        for name, values in (("alphas", alphas), ("sigmas", sigmas)):
             require(
                 values.shape == ts.shape,
                 f"`{name}` must have shape {ts.shape}, as `ts`; got {values.shape}",
             )
-            given = (
-                PchipInterpolator(ts, values).derivative()(ts)
-                if given is None
-                else given
-            )
-            slopes.append(np.asarray(given, float))
-        self.table = jnp.asarray(np.stack([ts, alphas, sigmas, *slopes]))
+        r, theta = np.hypot(alphas, sigmas), np.arctan2(alphas, sigmas)
+        if d_alphas is None or d_sigmas is None:
+            slopes = [PchipInterpolator(ts, v).derivative()(ts) for v in (r, theta)]
+        else:
+            d_r = (alphas * d_alphas + sigmas * d_sigmas) / r
+            slopes = [d_r, (sigmas * d_alphas - alphas * d_sigmas) / r**2]
+        self.table = jnp.asarray(np.stack([ts, r, theta, *slopes]))
         self.noise = White() if noise is None else noise
         ends = (float(ts[0]), float(ts[-1]))
         self.t_data, self.t_noise = ends if alphas[0] > alphas[-1] else ends[::-1]
         check_ends(self)
 
     def alpha(self, t: RealScalar) -> Float[Array, ""]:
-        return self._at(t, 1)
+        return self._at(t, 1) * jnp.sin(self._at(t, 2))
 
     def sigma(self, t: RealScalar) -> Float[Array, ""]:
-        return self._at(t, 2)
+        # As a sine: exactly zero where the table is.
+        return self._at(t, 1) * jnp.sin(math.pi / 2 - self._at(t, 2))
 
     def variance(self, t: RealScalar) -> Float[Array, ""]:
         return self.sigma(t) ** 2
@@ -141,7 +142,7 @@ def kinetic_optimal(mmse: Callable[[np.ndarray], np.ndarray]) -> KineticOptimal:
     phi = np.concatenate([[0.0], np.cumsum(speed * np.diff(edges))])
     total = phi[-1]
     require(
-        total > 1e-8,
+        bool(total > 1e-8),
         "`mmse` is that of a standard Gaussian: nothing has to move, any path will do",
     )
     # Where the chord meets the ray at φ, at time t and radius r.
@@ -216,7 +217,7 @@ def denoising_error(
 
 
 def gaussian_denoising_error(
-    eigenvalues: Float[Array, " dim"],
+    eigenvalues: Float[Array, " dim"] | np.ndarray,
 ) -> Callable[[np.ndarray], np.ndarray]:
     r"""$\frac1d\sum_ic_i/(1+s^2c_i)$ for Gaussian data of variances c, of mean 1."""
     c = np.asarray(eigenvalues, float)

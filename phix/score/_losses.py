@@ -11,7 +11,6 @@ import jax.random as jr
 from phix._errors import require
 from phix._types import Array, Float, IntScalar, PRNGKeyArray, PyTree, RealScalar
 from phix.score._path import AbstractPath, check_kind
-from phix.score._predict import Predictor
 
 
 class UniformTimes(eqx.Module):
@@ -142,7 +141,7 @@ class MatchingLoss(eqx.Module):
     - `antithetic`: the mean over ε and its mirror about the mean of the noise: two
         evaluations, far less variance where the target is large.
 
-    A sample is the data, or a pair of data and conditions.
+    The model is a `Predictor`. A sample is the data, or a pair of data and conditions.
 
     **Good values:** uniform times and weight in `"velocity"`; `LogNormalTimes` with
     `edm_weight` in `"data"` on `EDM`.
@@ -158,7 +157,7 @@ class MatchingLoss(eqx.Module):
             check_kind(self.kind)
 
     def __call__(
-        self, model: Predictor, sample: PyTree, *, step: IntScalar, key: PRNGKeyArray
+        self, model: Any, sample: PyTree, *, step: IntScalar, key: PRNGKeyArray
     ) -> tuple[Array, dict]:
         """The loss of one sample, with no metrics."""
         del step

@@ -16,14 +16,12 @@ from phix.score._sample import AbstractSampler
 
 
 class _Row(NamedTuple):
-    """Times, noise levels ε and amplitudes σ at both ends of a step."""
+    """Times and noise levels ε at both ends of a step."""
 
     t: Array
     following: Array
     level: Array
     next_level: Array
-    sigma: Array
-    next_sigma: Array
 
 
 def reverse_diffusion(path: AbstractPath, t: RealScalar) -> Float[Array, ""]:
@@ -43,7 +41,7 @@ def constant(level: RealScalar) -> Callable:
 class _Constant(eqx.Module):
     level: Array
 
-    def __call__(self, path: AbstractPath, t: RealScalar) -> Array:
+    def __call__(self, path: Any, t: RealScalar) -> Array:
         del path
         return self.level.astype(jnp.result_type(t))
 
@@ -58,8 +56,9 @@ class EulerMaruyama(AbstractSampler):
 
     - `level`: `level(path, t)` gives ε; `reverse_diffusion`, or `constant(0.5)`.
 
-    A level that is infinite (`reverse_diffusion` where α = 0) is replaced by that of
-    the end of the step; a negative one ends in `non_finite`.
+    A step that starts or ends where σ = 0, and the score may be infinite, is one of the
+    ODE. A level that is infinite (`reverse_diffusion` where α = 0) is replaced by that
+    of the end of the step; a negative one ends in `non_finite`.
     """
 
     level: Callable = reverse_diffusion
@@ -81,8 +80,7 @@ class EulerMaruyama(AbstractSampler):
         cond: PyTree,
     ) -> tuple[Float[Array, "*shape"], PyTree]:
         h = row.following - row.t
-        level = jnp.where(row.sigma > 0, row.level, 0.0)
-        slope = _slope(predictor, row.t, x, level, h, cond)
+        slope = _slope(predictor, row.t, x, row.level, h, cond)
         return x + h * slope + _kick(predictor, x, row.level, h, key), memory
 
 
@@ -90,8 +88,8 @@ class StochasticHeun(AbstractSampler):
     r"""The same equation with the mean of the drifts at both ends: weak order 2.
 
     The noise depends on time alone, so it enters both stages alike, with the mean
-    variance of the step. Two evaluations. Where the end of a step leaves the drift
-    open (σ = 0 with ε > 0) the step is one of Euler.
+    variance of the step. Two evaluations. Where the end of a step leaves the velocity
+    open the step is one of Euler.
 
     **Arguments:**
 
@@ -119,12 +117,10 @@ class StochasticHeun(AbstractSampler):
         h = row.following - row.t
         level = 0.5 * (row.level + row.next_level)
         kick = _kick(predictor, x, level, h, key)
-        start = jnp.where(row.sigma > 0, row.level, 0.0)
-        first = _slope(predictor, row.t, x, start, h, cond)
-        open_end = (row.next_sigma == 0) & (row.next_level > 0)
-        whole = predictor.determines(row.following) & ~open_end
+        first = _slope(predictor, row.t, x, row.level, h, cond)
+        whole = predictor.determines(row.following)
         stage = jnp.where(whole, row.following, row.t)
-        end = jnp.where(whole, row.next_level, start)
+        end = jnp.where(whole, row.next_level, row.level)
         second = _slope(predictor, stage, x + h * first + kick, end, h, cond)
         slope = jnp.where(whole, 0.5 * (first + second), first)
         return x + h * slope + kick, memory
@@ -198,13 +194,15 @@ class PredictorCorrector(AbstractSampler):
         return x, memory
 
 
-def _rows(level: Callable, path: AbstractPath, ts: Array) -> _Row:
+def _rows(level: Callable, path: Any, ts: Array) -> _Row:
     levels = jax.vmap(lambda t: jnp.asarray(level(path, t), ts.dtype))(ts)
     levels = jnp.where(jnp.isfinite(levels), levels, jnp.roll(levels, -1))
     # A negative level is known only here, under a trace: NaN, which the run reports.
     levels = jnp.where(levels >= 0, levels, jnp.nan)
-    sigma = jax.vmap(path.sigma)(ts)
-    return _Row(ts[:-1], ts[1:], levels[:-1], levels[1:], sigma[:-1], sigma[1:])
+    noisy = jax.vmap(path.sigma)(ts) > 0
+    noisy = noisy[:-1] & noisy[1:]
+    here, there = (jnp.where(noisy, e, 0.0) for e in (levels[:-1], levels[1:]))
+    return _Row(ts[:-1], ts[1:], here, there)
 
 
 def _slope(predictor, t, x, level, h, cond):

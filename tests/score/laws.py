@@ -1,6 +1,7 @@
 """Laws, paths and small helpers that the tests of scores share."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -58,6 +59,30 @@ class Tagged(score.AbstractPredictor):
 
     def determines(self, t):
         return self.path.determines(t, self.kind)
+
+    def check_times(self, ts):
+        del ts
+
+
+class Moved(score.AbstractPredictor):
+    """A velocity of its own, as `field(t, x)`, beside all else that is exact."""
+
+    exact: score.oracles.Exact
+    field: Callable
+
+    @property
+    def path(self):
+        return self.exact.path
+
+    def predict(self, t, x, kind, cond=None):
+        assert kind == "velocity" and cond is None
+        return self.field(t, x)
+
+    def denoise(self, t, x, cond=None):
+        return self.exact.denoise(t, x, cond)
+
+    def determines(self, t):
+        return self.exact.determines(t)
 
     def check_times(self, ts):
         del ts
