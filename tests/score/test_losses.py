@@ -218,3 +218,26 @@ def test_a_trained_network_reaches_the_distance_of_true_samples():
     found = _trained_distance(_train(6000, 128))
     print("energy distance", found, "of two true sets", floor)
     assert found < 3 * floor
+
+
+def _check_error_curve(curve):
+    """What no velocity can predict of Gaussian data on the linear path."""
+    c = jnp.array([1.6, 0.4])
+    law = score.oracles.gaussian(jnp.zeros(2), jnp.diag(c))
+    model = Tagged(law.along(score.Linear()), "velocity")
+    data = draw(law, 4000)
+    keys = jax.random.split(jax.random.key(3), 4000)
+    for t in (0.1, 0.5, 0.8):
+        fixed = lambda path, *, key, dtype, t=t: jnp.asarray(t, dtype)  # noqa: E731
+        loss = score.MatchingLoss(times=fixed, kind="velocity")
+        values = jax.vmap(lambda x, key, loss=loss: loss(model, x, step=0, key=key)[0])(
+            data, keys
+        )
+        error = jnp.std(values) / np.sqrt(4000)
+        assert abs(jnp.mean(values) - jnp.mean(curve(c, t))) < 3 * error
+
+
+def test_the_error_that_is_left_is_its_closed_form():
+    _check_error_curve(lambda c, t: c / ((1 - t) ** 2 * c + t**2))
+    with pytest.raises(AssertionError):  # time turned
+        _check_error_curve(lambda c, t: c / (t**2 * c + (1 - t) ** 2))
