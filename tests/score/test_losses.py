@@ -222,7 +222,7 @@ def test_a_trained_network_reaches_the_distance_of_true_samples():
 
 def _check_error_curve(curve):
     """What no velocity can predict of Gaussian data on the linear path."""
-    c = jnp.array([1.6, 0.4])
+    c = jnp.array([2.5, 0.3])
     law = score.oracles.gaussian(jnp.zeros(2), jnp.diag(c))
     model = Tagged(law.along(score.Linear()), "velocity")
     data = draw(law, 4000)
