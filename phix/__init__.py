@@ -69,6 +69,7 @@ _ROOMS = (
     "plot",
     "recipes",
     "rom",
+    "score",
     "space",
     "sweeps",
     "train",

@@ -3,6 +3,7 @@
 import difflib
 import enum
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 
@@ -59,6 +60,13 @@ def is_concrete(*values: object) -> bool:
     from jax.core import Tracer
 
     return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
+
+
+def eagerly(*values: object) -> AbstractContextManager:
+    """Where the values are known, computes with them at once, also inside `jit`."""
+    import jax
+
+    return jax.ensure_compile_time_eval() if is_concrete(values) else nullcontext()
 
 
 def checked_dtype(dtype: Any) -> "np.dtype":

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -109,3 +110,10 @@ def test_the_page_of_sweeps_runs(tmp_path):
         f"{short}\nprint(found.u.dims, int((found.status == 0).sum()))", tmp_path
     )
     assert "('point', 'time', 'channel', 'x', 'y') 8" in out and "'rows': " in out
+
+
+def test_the_page_on_scores_runs(tmp_path):
+    out = _run("\n".join(_blocks("docs/scores.md")), tmp_path)
+    mean, wanted = re.findall(r"\[(.*?)\]", out)[:2]
+    mean, wanted = (np.array(v.split(), float) for v in (mean, wanted))
+    assert np.all(np.abs(mean - wanted) < 0.2)

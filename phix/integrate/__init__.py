@@ -12,6 +12,7 @@ from phix.integrate._imex_rk import (
     ARS222 as ARS222,
     ARS443 as ARS443,
 )
+from phix.integrate._march import Marched as Marched, march as march
 from phix.integrate._multistep import (
     EGLM4 as EGLM4,
     EGLM5 as EGLM5,
@@ -60,6 +61,7 @@ __all__ = [
     "ETDRK2",
     "ETDRK3",
     "ETDRK4",
+    "Marched",
     "PerStep",
     "SBDF2",
     "SBDF3",
@@ -72,6 +74,7 @@ __all__ = [
     "Yoshida4",
     "default_scheme",
     "make_stepper",
+    "march",
     "rollout",
     "solve",
 ]

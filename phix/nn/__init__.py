@@ -16,6 +16,7 @@ from phix.nn._normalise import (
     Standardiser as Standardiser,
     trainable as trainable,
 )
+from phix.nn._time_mlp import TimeMLP as TimeMLP
 
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "SineDecoder",
     "Standardiser",
     "SwishDynamics",
+    "TimeMLP",
     "trainable",
 ]

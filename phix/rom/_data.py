@@ -1,14 +1,12 @@
 """The data a reduced model is made of: whole trajectories, or their snapshots."""
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from phix._errors import is_concrete, require
+from phix._errors import eagerly, is_concrete, require
 from phix._types import Array, Float, Int
 from phix.data import Trajectory
 from phix.space import Grid
@@ -116,7 +114,7 @@ def _of_arrays(
         "*space); one trajectory is us[None]",
     )
     count, frames = us.shape[:2]
-    with _known(source[0]):
+    with eagerly(source[0]):
         ts = jnp.asarray(source[0], us.dtype)
     require(
         ts.shape in ((frames,), (count, frames)),
@@ -133,14 +131,9 @@ def _of_arrays(
     )
     if grid is None:
         grid = Grid(us.shape[3:], tuple((0.0, float(n)) for n in us.shape[3:]))
-    with _known(ts):
+    with eagerly(ts):  # dynamics count steps, also inside `jit`
         ts = jnp.broadcast_to(ts, (count, frames))
     return TrainingData(ts, us, cond.astype(us.dtype), grid, parameters)
-
-
-def _known(ts: Any) -> AbstractContextManager:
-    """Keeps times that are known also known under jit, to dynamics that count steps."""
-    return jax.ensure_compile_time_eval() if is_concrete(ts) else nullcontext()
 
 
 class Sequence(eqx.Module):

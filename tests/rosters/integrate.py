@@ -3,10 +3,11 @@
 import diffrax as dfx
 import equinox as eqx
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 
 from phix import integrate
-from phix.integrate import PerStep, make_stepper, rollout, solve
+from phix.integrate import PerStep, make_stepper, march, rollout, solve
 from phix.pde import Diffusion, KleinGordon, Linear, from_hamiltonian, from_symbol
 from phix.space import Grid
 from tests.rosters.case import Case
@@ -51,6 +52,20 @@ def _rollout(dtype):
         )
 
     return final, (jnp.ones(2, dtype), jnp.linspace(0.5, 1.5, 5, dtype=dtype))
+
+
+def _march(dtype):
+    def final(rate, state):
+        def step(state, carry, h, key):
+            noise = jr.normal(key, state.shape, jnp.float32).astype(dtype)
+            slope = jnp.sin(rate * state)
+            return state + h * (1.5 * slope - 0.5 * carry) + noise, slope
+
+        rows = jnp.linspace(0.1, 0.2, 6, dtype=dtype)
+        start = jnp.zeros_like(state)
+        return march(step, state, rows, carry=start, key=jr.key(3), memory=12)
+
+    return final, (jnp.asarray(1.3, dtype), jnp.ones(2, dtype))
 
 
 def _dispersion(modes, nu):
@@ -151,6 +166,7 @@ CASES = [
     ),
     Case("bounded memory", _diffusion(dt=0.01, memory=40), covers=("solve",)),
     Case("traced step", _step_bound, covers=("solve",)),
+    Case("march", _march, covers=("march", "Marched")),
     Case("rollout", _rollout, covers=("rollout", "PerStep")),
 ]
 

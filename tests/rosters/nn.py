@@ -66,6 +66,17 @@ def _dynamics(dtype):
     return velocity, args
 
 
+def _time_mlp(dtype):
+    drawn = nn.TimeMLP(2, 1, width=4, depth=2, key=jr.key(0), dtype=jnp.float32)
+    drawn = eqx.tree_at(lambda m: m.last.weight, drawn, jnp.ones((2, 4), jnp.float32))
+
+    def velocity(t, x, cond):
+        return cast(drawn, dtype)(t, x, cond)
+
+    args = (jnp.asarray(0.7, dtype), jnp.array([0.3, -0.5], dtype))
+    return velocity, (*args, jnp.array([0.4], dtype))
+
+
 def _normalisers(dtype):
     def both(lower, upper, x):
         boxed = nn.MinMax(lower, upper)(x)
@@ -81,6 +92,7 @@ CASES = [
     Case("sine decoder", _decoder, ("SineDecoder", "MinMax", "Standardiser")),
     Case("Fourier decoder", _fourier, ("FourierDecoder", "AbstractPointDecoder")),
     Case("swish dynamics", _dynamics, ("SwishDynamics", "DissipativeDynamics")),
+    Case("time MLP", _time_mlp, ("TimeMLP",)),
     Case("normalisers", _normalisers, ("MinMax", "Standardiser")),
 ]
 EXEMPT = {
