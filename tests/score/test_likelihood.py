@@ -155,6 +155,8 @@ def _sheared(exact, rate):
         return exact.velocity(t, x) + rate * turning
 
     return Moved(exact, field)
+
+
 @pytest.mark.slow
 def test_a_shearing_gauge_keeps_the_density_and_spoils_the_dimension():
     law = score.oracles.gaussian(jnp.zeros(3), jnp.diag(jnp.array([1.0, 1.0, 0.0])))
@@ -191,6 +193,8 @@ def _check_gauge(matrix):
     end = functools.partial(exact.log_prob, 1.0)
     found = score.log_likelihood(changed, x, end=end, **TIGHT).log_prob
     np.testing.assert_allclose(found, exact.log_prob(0.0, x), atol=1e-6)
+
+
 @pytest.mark.slow
 def test_linear_gauges_keep_covariance_and_density():
     draw = np.random.default_rng(0).normal(size=(3, 3))

@@ -127,6 +127,8 @@ class _Flipped(score.AbstractPredictor):
 
     def check_times(self, ts):
         del ts
+
+
 @pytest.mark.slow
 def test_marginals_do_not_depend_on_the_noise_level():
     for level in (0.0, 1.0):
