@@ -4,8 +4,8 @@
 
 Every optimiser takes its best rate of the table's three, for each length of the
 schedule, by the rollout of eight training trajectories; the error drawn is that of
-unseen trajectories on all frames. Muon's latents have three times the rate of the
-networks, AdamW's their own. Seconds are those of the training, compilation counted.
+unseen trajectories on all frames. Latents have three times the rate of the networks.
+Seconds are those of the training, compilation counted.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from phix import plot, rom
 SHARES = (0.0625, 0.125, 0.25, 0.5, 1.0)
 
 
-def trained(problem: Problem, rule: str, share: float) -> tuple[float, float, float]:
-    """Seconds, error and rate of the best of the three."""
+def trained(problem: Problem, rule: str, share: float) -> tuple[float, ...]:
+    """Seconds, errors of rollout and reconstruction, and rate of the best of three."""
     (_, data), found = problem.shown, []
     some = dataclasses.replace(data, us=data.us[:8], ts=data.ts[:8], cond=data.cond[:8])
     for rate in RATES:
@@ -36,7 +36,8 @@ def trained(problem: Problem, rule: str, share: float) -> tuple[float, float, fl
         score = float(np.mean(rollout(model, some, data)[0]))
         found.append((score, seconds, model, rate))
     _, seconds, model, rate = min(found, key=lambda row: row[0])
-    return seconds, float(np.mean(rollout(model, problem.test, data)[0])), rate
+    errors, reconstruction = rollout(model, problem.test, data)
+    return seconds, float(np.mean(errors)), reconstruction, rate
 
 
 def main() -> None:
@@ -51,9 +52,10 @@ def main() -> None:
         points = []
         for share in SHARES:
             points.append(trained(problem, rule, share))
-            steps, (seconds, error, rate) = int(share * problem.steps), points[-1]
-            print(f"{label}: {steps} steps, {seconds:.1f} s, rate {rate:g}, "
-                  f"error {error:.4f}", flush=True)  # fmt: skip
+            seconds, error, reconstruction, rate = points[-1]
+            print(f"{label}: {int(share * problem.steps)} steps, {seconds:.1f} s, rate "
+                  f"{rate:g}, error {error:.4f}, reconstruction {reconstruction:.4f}",
+                  flush=True)  # fmt: skip
         axes.loglog(*np.array(points)[:, :2].T, "o-", label=label)
     axes.set_xlabel("training, s")
     axes.set_ylabel("relative error")

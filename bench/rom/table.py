@@ -3,8 +3,8 @@
     python -m bench.rom.table [diffusion burgers ...] [--seeds 3] [--share 1]
 
 Neural methods have the same networks and as many decoded points in training; each picks
-its learning rate from the same three by the reconstruction and rollout of the training
-trajectories, with seed 0 and a quarter of the budget; then all seeds train under one
+its learning rate from the same three by the rollout of eight training trajectories,
+with seed 0 and a quarter of the budget; then all seeds train under one
 `vmap`. A baseline whose reconstruction is not within twice that of Φ-ROM trains anew
 with four times the budget, and is marked if that does not help either. Writes
 `docs/rom_results.md`, a figure for each equation and `bench/rom/results.json`.
@@ -41,9 +41,8 @@ def neural(
     """A neural method with its part of the budget of decoded points."""
 
     def training(steps: int, batch: int) -> rom.Training:
-        ahead = 3.0 if rule == "muon" else 1.0
         return rom.Training(
-            steps, batch, rate, rule=rule, latent_rate=ahead, progress=False
+            steps, batch, rate, rule=rule, latent_rate=3.0, progress=False
         )
 
     equation, data = problem.shown
@@ -80,7 +79,7 @@ def linear(problem: Problem) -> dict:
 
 def rollout(model: rom.ReducedModel, data: rom.TrainingData, train: rom.TrainingData):
     """Errors "trajectories time" of the forecast from the first frame, and the mean
-    error of the reconstruction of the first and three later frames."""
+    error of the reconstruction of some five frames of the training's times."""
     horizon = train.us.shape[1] * max(1, data.us.shape[1] // (2 * train.us.shape[1]))
     seen = data.us[:, : horizon : max(1, horizon // 4)]
     latents = inverted(model, seen, train)
@@ -215,7 +214,7 @@ def markdown(results: dict, seeds: int) -> str:
         "training and beyond them; with the same networks, as many decoded points in "
         "training, the same optimiser (Muon) and the best of three rates for each. "
         f"Means of {seeds} seeds, in brackets the worst of them; training seconds are "
-        "those of all seeds, under one vmap, on a machine that did other things too. A "
+        "those of all seeds, under one vmap, and indicative. A "
         "budget of 4 means that with the common one the method did not reconstruct "
         "within twice the error of Φ-ROM; *open* that it does not with this one.",
     ]

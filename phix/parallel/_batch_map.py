@@ -67,7 +67,9 @@ def batch_map(
     require(chunk is None or chunk >= 1, f"chunk: got {chunk}, wanted at least 1.")
     mapped = eqx.filter_vmap(fn)
     if mesh is None:
-        return mapped if chunk is None else _on_one_device(mapped, chunk)
+        if chunk is None:
+            return mapped
+        return eqx.filter_jit(functools.partial(_on_one_device, mapped, chunk))
     require(
         BATCH_AXIS in mesh.axis_names,
         f"mesh: has axes {mesh.axis_names}; wanted one named {BATCH_AXIS!r}, see "
@@ -88,13 +90,10 @@ def batch_map(
     return on_mesh
 
 
-def _on_one_device(mapped: Callable, chunk: int) -> Callable:
-    def on_device(*args: PyTree) -> PyTree:
-        arrays, static = eqx.partition(args, eqx.is_array)
-        run, statics = _arrays_only(mapped, static)
-        return eqx.combine(_in_turn(run, arrays, chunk), statics[0])
-
-    return on_device
+def _on_one_device(mapped: Callable, chunk: int, *args: PyTree) -> PyTree:
+    arrays, static = eqx.partition(args, eqx.is_array)
+    run, statics = _arrays_only(mapped, static)
+    return eqx.combine(_in_turn(run, arrays, chunk), statics[0])
 
 
 def _sharded(mapped: Callable, mesh: Mesh, chunk: int | None, args: PyTree) -> PyTree:

@@ -52,6 +52,12 @@ def use_cores(number: int | None = None) -> None:
     """
     if getattr(jax.config, "jax_num_cpu_devices", -1) > 0:
         return
-    number = len(os.sched_getaffinity(0)) if number is None else number
+    number = _cores() if number is None else number
     with contextlib.suppress(RuntimeError):  # JAX has been used
         jax.config.update("jax_num_cpu_devices", number)
+
+
+def _cores() -> int:
+    """Those this process may use, or all where the system does not say."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1

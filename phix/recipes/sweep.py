@@ -52,7 +52,7 @@ class Sweep:
         from phix.sweeps import sweep
 
         names = self._names()
-        points = {names[path]: column for path, column in self._points(names).items()}
+        points = {names[path]: column for path, column in self._points().items()}
         _keep_programs(directory.resolve() / "programs")
         with contextlib.ExitStack() as stack:
             run = directory
@@ -78,17 +78,16 @@ class Sweep:
         unique = len(set(ends.values())) == len(ends)
         return ends if unique else {path: path for path in paths}
 
-    def _points(self, names: dict[str, str]) -> dict:
+    def _points(self) -> dict:
         """The columns by path, in the type of the number that stands there."""
         import numpy as np
 
         from phix.recipes._varied import number_at
 
         equation = self.simulation.equation.build(self.simulation.grid.build())
-        columns = self.points.build()
+        columns, known = self.points.build(), list(equation.parameters)
         for path, column in columns.items():
             head, _, rest = path.partition(".")
-            known = list(equation.parameters)
             if head not in ("equation", "start"):
                 raise ValueError(
                     f"points: {path!r} cannot vary; take numbers of the equation or of "

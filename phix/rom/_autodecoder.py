@@ -163,7 +163,7 @@ def _renumbered(sample: Snapshot | Sequence, places: Array) -> Snapshot | Sequen
 def part_update(
     part: str, loss: Callable, training: Training, share: float
 ) -> GradientUpdate:
-    """AdamW on one part of the model: `"decoder"`, `"dynamics"` or `"latents"`."""
+    """Steps of one part of the model: `"decoder"`, `"dynamics"` or `"latents"`."""
 
     def only(model: ReducedModel) -> ReducedModel:
         none = jax.tree.map(lambda _: False, model)

@@ -68,8 +68,9 @@ def forecast(
       controls, boundary data.
     - `dt`: step of the latent ODE; by default one step an output interval. If it is
       longer than that, latents at output times are interpolated by cubics
-      (`phix.num.hermite`): latents are often far smoother than frames are dense. Of no
-      account, like `scheme`, where the dynamics are an `AbstractLatentMap`.
+      (`phix.num.hermite`): latents are often far smoother than frames are dense.
+      Traced times or steps take one an interval at least. Of no account, like
+      `scheme`, where the dynamics are an `AbstractLatentMap`.
     - `scheme`: a Diffrax solver, Bogacki–Shampine of order 3 by default.
     - `throw`: raise if the latents blow up, where that can be seen (not under jit).
 
@@ -122,19 +123,21 @@ def _integrated(
         return march(ts, dt=longest if dt is None else dt)
     count = max(1, math.ceil((times[-1] - times[0]) / float(dt) - 1e-6))
     knots = np.linspace(times[0], times[-1], count + 1)
-    made = march(knots, dt=float(knots[1] - knots[0]))
-    return eqx.tree_at(
-        lambda made: (made.ts, made.us), made, _between(velocity, args, made, ts)
-    )
+    return _between(velocity, args, march(knots, dt=float(knots[1] - knots[0])), ts)
 
 
 def _between(
     velocity: Callable, args: PyTree, made: Trajectory, ts: Array | np.ndarray
-) -> tuple[Array, Array]:
-    """Times and latents at `ts`, by cubics between those of a trajectory."""
+) -> Trajectory:
+    """A trajectory at `ts`, by cubics between its own times."""
     slopes = jax.vmap(lambda t, y: velocity(t, y, args))(made.ts, made.us)
     times = jnp.asarray(ts, made.ts.dtype)
-    return times, hermite(times, made.ts, made.us, slopes)
+    us = hermite(times, made.ts, made.us, slopes)
+    bad = ~jnp.all(jnp.isfinite(us), axis=1)
+    first = jnp.where(jnp.any(bad), times[jnp.argmax(bad)], made.first_bad_time)
+    return eqx.tree_at(
+        lambda made: (made.ts, made.us, made.first_bad_time), made, (times, us, first)
+    )
 
 
 def _driven(

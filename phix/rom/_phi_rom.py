@@ -73,7 +73,7 @@ class PhiROM(AbstractAutoDecoder):
         return snapshots(data)
 
     def update(self, data: TrainingData) -> GradientUpdate:
-        """One step of AdamW on all parts."""
+        """One step of the optimiser on all parts."""
         loss = phi_loss(
             self.equation,
             data.parameters,

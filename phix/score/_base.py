@@ -38,11 +38,15 @@ class AbstractNoise(eqx.Module):
         """x + weight · m."""
 
     @abc.abstractmethod
+    def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """The orthogonal projection on the subspace where the law lives."""
+
+    @abc.abstractmethod
     def log_prob(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
         """The logarithm of the density, on the subspace where there is one."""
 
     @abc.abstractmethod
-    def size(self, x: Float[Array, "*shape"]) -> int:
+    def size(self, x: Float[Array, "*shape"]) -> RealScalar:
         """How many dimensions the law has, for states of this shape."""
 
     def precision(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -67,10 +71,13 @@ class White(AbstractNoise):
         del weight
         return x
 
+    def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return x
+
     def log_prob(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
         return -0.5 * jnp.sum(x**2) - 0.5 * x.size * math.log(2 * math.pi)
 
-    def size(self, x: Float[Array, "*shape"]) -> int:
+    def size(self, x: Float[Array, "*shape"]) -> RealScalar:
         return x.size
 
 
@@ -117,13 +124,28 @@ class FieldNoise(AbstractNoise):
         del weight
         return x
 
-    def log_prob(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
-        return self.field.log_prob(x)
+    def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        modes = self.field.modes
+        return modes.to_nodes(jnp.where(self.field.variance > 0, modes.to_modes(x), 0))
 
-    def size(self, x: Float[Array, "*shape"]) -> int:
+    def log_prob(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        # Of the values at the nodes, whose covariance has the eigenvalues n S.
+        modes, nodes = self.field.modes, math.prod(self.field.modes.grid.shape)
+        known = self.field.variance > 0
+        spread = nodes * jnp.where(known, self.field.variance, 1)
+        inverse = jnp.where(known, 1 / spread, 0)
+        square = jnp.sum(x * modes.to_nodes(inverse * modes.to_modes(x)))
+        volume = jnp.where(known, self._numbers() * jnp.log(2 * math.pi * spread), 0)
+        return -0.5 * square - 0.5 * jnp.sum(volume)
+
+    def size(self, x: Float[Array, "*shape"]) -> RealScalar:
         del x
-        per_mode = self.field.modes.weights * (2 if self.field.modes.complex else 1)
-        return int(jnp.sum(jnp.where(self.field.variance > 0, per_mode, 0)))
+        return jnp.sum(jnp.where(self.field.variance > 0, self._numbers(), 0))
+
+    def _numbers(self) -> Array:
+        """Real numbers in each coefficient and its conjugate."""
+        modes = self.field.modes
+        return jnp.asarray(modes.weights) * (2 if modes.complex else 1)
 
 
 class Projected(AbstractNoise):
@@ -154,11 +176,14 @@ class Projected(AbstractNoise):
         del weight
         return x
 
+    def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return self.projection(x)
+
     def log_prob(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
         square = jnp.sum(self.projection(x) ** 2)
         return -0.5 * square - 0.5 * self.rank * math.log(2 * math.pi)
 
-    def size(self, x: Float[Array, "*shape"]) -> int:
+    def size(self, x: Float[Array, "*shape"]) -> RealScalar:
         del x
         return self.rank
 
@@ -188,8 +213,11 @@ class Centred(AbstractNoise):
     ) -> Float[Array, "*shape"]:
         return self.noise.shifted(weight, x) + weight * self.mean
 
+    def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return self.noise.project(x)
+
     def log_prob(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
         return self.noise.log_prob(x - self.mean)
 
-    def size(self, x: Float[Array, "*shape"]) -> int:
+    def size(self, x: Float[Array, "*shape"]) -> RealScalar:
         return self.noise.size(x)

@@ -86,6 +86,7 @@ class Tabulated(AbstractPath):
         (left, right), (a, b), (p, q) = (
             (table[k, i], table[k, i + 1]) for k in (0, row, row + 2)
         )
+        # As `num.hermite`, but exact at the knots: σ must vanish where the table does.
         h = right - left
         s = (t - left) / h
         blend = s**2 * (3 - 2 * s)

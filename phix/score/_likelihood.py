@@ -96,7 +96,8 @@ def log_likelihood(
 
     $$\log p(x) = \log p_T(x_T) + \int\nabla\cdot v(t, x_t)\,dt$$
 
-    along the flow of x to the noise.
+    along the flow of x to the noise. Where the noise lives on a subspace it is the
+    density there, and so should the data and the predictions be.
 
     ```python
     nats = score.log_likelihood(predictor, x).log_prob
@@ -131,7 +132,7 @@ def log_likelihood(
     require(probes is None or probes >= 1, f"`probes` must be ≥ 1; got {probes}")
     path = predictor.path
     start, stop = (path.t_data, path.t_noise) if span is None else span
-    directions = _directions(x, probes, key)
+    directions = jax.vmap(path.noise.project)(_directions(x, probes, key))
 
     def field(t, y):
         velocity, push = jax.linearize(lambda x: predictor.velocity(t, x, cond), y[0])

@@ -24,7 +24,7 @@ class UniformTimes(eqx.Module):
     margin: float = 0.0
 
     def __call__(self, path: AbstractPath, *, key: PRNGKeyArray, dtype: Any) -> Array:
-        share = jr.uniform(key, (), dtype)
+        share = 1 - jr.uniform(key, (), dtype)  # never the data themselves
         low = path.t_data + self.margin * (path.t_noise - path.t_data)
         return low + (path.t_noise - low) * share
 
@@ -77,7 +77,7 @@ class PowerTimes(eqx.Module):
     exponent: float = 2.0
 
     def __call__(self, path: AbstractPath, *, key: PRNGKeyArray, dtype: Any) -> Array:
-        share = jr.uniform(key, (), dtype) ** self.exponent
+        share = (1 - jr.uniform(key, (), dtype)) ** self.exponent
         return path.t_data + (path.t_noise - path.t_data) * share
 
 
@@ -245,12 +245,14 @@ class DenoisingScoreLoss(eqx.Module):
 class Conservative(eqx.Module):
     r"""A network that is a gradient: $\nabla_x\tfrac12(|x|^2 - |x - F(t,x)|^2)$.
 
-    As the net of a `Predictor` of data or noise its score is a gradient field, whatever
-    the weights. Cost: a reverse derivative, and one more in training.
+    As the net of a `Predictor` of data or noise, with white noise, its score is a
+    gradient field, whatever the weights. Cost: a reverse derivative, and one more in
+    training.
 
     **Arguments:**
 
-    - `net`: `net(t, x, cond)`, smooth in x (no ReLU).
+    - `net`: `net(t, x, cond)`, smooth in x (no ReLU); in a `Predictor` its first
+      argument is the log signal-to-noise ratio.
     """
 
     net: Callable

@@ -91,8 +91,12 @@ def denoised(
 
 
 def pull_of(path: AbstractInterpolant, t: RealScalar, noise: Array) -> Array:
-    """K ∇log p = −(n − m)/σ; infinite or NaN where σ = 0."""
-    return -path.noise.shifted(-1.0, noise) / path.sigma(jnp.asarray(t, noise.dtype))
+    """K ∇log p = −(n − m)/σ; NaN where σ = 0."""
+    sigma = path.sigma(jnp.asarray(t, noise.dtype))
+    noisy = sigma > 0
+    # The double where keeps derivatives finite for those who mask it.
+    pull = -path.noise.shifted(-1.0, noise) / jnp.where(noisy, sigma, 1)
+    return jnp.where(noisy, pull, jnp.nan)
 
 
 class Predictor(AbstractPredictor):

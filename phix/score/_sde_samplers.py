@@ -26,6 +26,11 @@ class _Row(NamedTuple):
 
 def reverse_diffusion(path: AbstractPath, t: RealScalar) -> Float[Array, ""]:
     r"""$\epsilon = g^2/2 = \sigma^2|\lambda'|$: the reversed noising process."""
+    require(
+        isinstance(path, AbstractPath),
+        f"`level`: {type(path).__name__} leads between two laws and reverses no "
+        "noising; take constant(…)",
+    )
     return path.diffusion(t) / 2
 
 

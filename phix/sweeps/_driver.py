@@ -159,7 +159,8 @@ class Driver:
         done, failed = int((status >= 0).sum()), int((status > 0).sum())
         # The first block of a start may have waited for the compiler, and what few
         # blocks take tells little of an undisturbed run.
-        rate = statistics.median(self.rates[1:] or self.rates)
+        mine = statistics.median(self.rates[1:] or self.rates)
+        rate = mine * jax.process_count()
         if len(self.rates) > _ENOUGH or not self.best:
             self.best = max(self.best, rate)
         wall = max(time.time() - self.store.started, time.perf_counter() - self.began)
@@ -176,6 +177,13 @@ class Driver:
 
     def _halve(self, error: Exception) -> None:
         """Halves the chunk size from the first block that is missing."""
+        if jax.process_count() > 1:
+            raise PhixError(
+                f"out of memory in process {jax.process_index()} of several, which "
+                f"cannot change the chunk size alone ({error}); begin anew with a "
+                f"smaller chunk than {self.store.chunks[-1][1]}",
+                Result.solver_failed,
+            ) from error
         block = self.store.missing()[0]
         first, size = block * self.store.block, self.store.chunk_of(block)
         if size == 1:

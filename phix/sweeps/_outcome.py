@@ -57,6 +57,10 @@ def columns(out: PyTree) -> dict[str, Column]:
             np.dtype(array.dtype).kind in "fciub",
             f"fn: {name} has dtype {array.dtype}, which a store cannot hold",
         )
+        require(
+            0 not in array.shape,
+            f"fn: {name} of shape {array.shape} is empty; leave it out",
+        )
         require(name not in found, f"fn: returns two arrays of the name {name!r}")
         found[name] = Column(tuple(array.shape), np.dtype(array.dtype), axes)
     require(len(found) > 0, "fn: returns no array")
@@ -74,10 +78,13 @@ def coordinates(out: PyTree) -> dict[str, np.ndarray]:
 
 
 def _result(x: Any) -> Any:
-    """The result code that a record carries; None for what is no record."""
-    if isinstance(x, dict):
-        return x.get("result")
-    return getattr(x, "result", None) if isinstance(x, eqx.Module) else None
+    """The result code that a record carries; None for what has none."""
+    code = x.get("result") if isinstance(x, dict) else None
+    if isinstance(x, eqx.Module):
+        code = getattr(x, "result", None)
+    if code is None or not _is_array(code) or code.shape != ():
+        return None
+    return code if np.dtype(code.dtype).kind == "i" else None
 
 
 def _named(out: PyTree):

@@ -94,7 +94,7 @@ class Program:
 
         A few points are compiled to see what memory they take and run to see how long.
         """
-        share = -(-self.number // self.devices)
+        share = -(-self.number // (self.devices * jax.process_count()))
         working, written, each = self._probe(min(_PROBE, share))
         most = max(1, _BLOCK_BYTES // max(written, 1))
         if chunk is None:

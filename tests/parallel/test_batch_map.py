@@ -64,6 +64,18 @@ def test_chunks_change_neither_values_nor_order(mesh, partition):
         batch_map(fn, mesh, chunk=0)
 
 
+def test_chunks_compile_once():
+    traces = []
+
+    def fn(x):
+        traces.append(None)
+        return 2 * x
+
+    mapped = batch_map(fn, chunk=2)
+    first, count = mapped(jnp.arange(5.0)), len(traces)
+    assert jnp.array_equal(first, mapped(jnp.arange(5.0))) and len(traces) == count
+
+
 def test_what_is_no_array_passes_through(found):
     assert found["static"] == "kept"
 

@@ -97,8 +97,7 @@ def test_bad_points_name_what_is_wrong(config, change, words, capsys):
 def test_the_configs_are_whole(path):
     recipe = load_config(path)
     assert parse_config(to_toml(recipe)) == recipe
-    names = recipe._names()
-    columns = recipe._points(names)
+    columns = recipe._points()
     assert len({len(column) for column in columns.values()}) == 1
 
 

@@ -166,6 +166,17 @@ def test_steps_longer_than_an_output_interval():
         check_long_steps(one_an_interval)
 
 
+def test_long_steps_say_when_they_fail():
+    def burst(t, latent, cond=None):
+        return 1e30 * latent**2
+
+    model = rom.ReducedModel(Sines(), burst, jnp.zeros((1, 1, 2)))
+    ts = np.linspace(0.0, 2.0, 21)
+    made = rom.forecast(model, jnp.ones(2) * 1e200, ts, dt=0.5, throw=False)
+    bad = ~np.all(np.isfinite(made.latents), axis=1)
+    assert made.result != 0 and made.first_bad_time == ts[np.argmax(bad)]
+
+
 def test_crom_says_when_it_fails():
     dynamics = rom.CROMDynamics(Sines(), pde.Diffusion(GRID, NU), GRID.points, None)
     model = rom.ReducedModel(Sines(), dynamics, jnp.zeros((1, 1, 2)))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from phix import score
+from phix.space import GaussianRandomField, Grid
 from tests.score.laws import PATHS, Moved, Tagged, mixture
 
 
@@ -55,6 +56,43 @@ def test_estimated_divergences_are_unbiased():
     error = np.std(found) / np.sqrt(400)
     assert error > 1e-3
     assert abs(np.mean(found) - exactly) < 4 * error
+
+
+SPREAD = 0.5
+SUBSPACE = score.Projected(
+    lambda x: jnp.array([0.6, 0.8]) * (0.6 * x[0] + 0.8 * x[1]), 1
+)
+FIELD = score.FieldNoise(
+    GaussianRandomField(Grid(8, (0.0, 1.0)).modes(1.0), lambda k: jnp.exp(-k / 9))
+)
+
+
+def _like_the_noise(noise):
+    """Data N(0, s² K) on the trigonometric path, where ε and data know each other."""
+
+    def net(log_snr, x, cond):
+        ratio = jnp.exp(log_snr)
+        root = jnp.sqrt((ratio * SPREAD) ** 2 + 1) * jnp.sqrt(1 + ratio**2)
+        return (1 - SPREAD**2) * ratio / root * noise.project(x)
+
+    path = score.Trigonometric(noise=noise)
+    return score.Predictor(net, path, "v_diffusion", scale=SPREAD)
+
+
+def _check_on_subspace(noise, like, along):
+    x = SPREAD * noise.sample(like, key=jax.random.key(0))
+    found = score.log_likelihood(_like_the_noise(along), x, **TIGHT).log_prob
+    wanted = noise.log_prob(x / SPREAD) - noise.size(x) * jnp.log(SPREAD)
+    np.testing.assert_allclose(found, wanted, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("noise", "like"), [(SUBSPACE, jnp.zeros(2)), (FIELD, jnp.zeros((1, 8)))]
+)
+def test_the_density_where_noise_lives_on_a_subspace(noise, like):
+    _check_on_subspace(noise, like, noise)
+    with pytest.raises(AssertionError):  # as if it filled the space
+        _check_on_subspace(noise, like, score.White())
 
 
 def test_a_density_is_differentiated():

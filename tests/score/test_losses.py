@@ -156,6 +156,16 @@ def _asymmetry(net):
     return jnp.max(jnp.abs(jacobian - jacobian.T)) / jnp.max(jnp.abs(jacobian))
 
 
+@pytest.mark.parametrize("law", [score.UniformTimes(), score.PowerTimes()])
+def test_the_data_themselves_are_never_drawn(law, monkeypatch):
+    """The least number that a generator gives is zero."""
+    zero = lambda key, shape, dtype: jnp.zeros(shape, dtype)  # noqa: E731
+    monkeypatch.setattr(jax.random, "uniform", zero)
+    path = score.Linear()
+    drawn = law(path, key=jax.random.key(0), dtype=jnp.float32)
+    assert drawn == path.t_noise
+
+
 def test_conservative_networks_are_gradients():
     net = TimeMLP(3, width=8, depth=2, key=jax.random.key(0))
     weight = jax.random.normal(jax.random.key(1), net.last.weight.shape)

@@ -166,6 +166,27 @@ def test_noise_has_the_covariance_it_claims():
         assert np.all(np.abs(found - wanted) <= 5 * np.sqrt(variance / 4000) + 1e-12)
 
 
+def _check_density(noise, log_prob):
+    """The normal density where the covariance, whose matrix is at hand, is not zero."""
+    matrix = jax.vmap(noise.covariance)(jnp.eye(8)[:, None])[:, 0]
+    sizes, axes = np.linalg.eigh(matrix)
+    sizes, axes = sizes[sizes > 1e-12], axes[:, sizes > 1e-12]
+    x = noise.sample(jnp.zeros((1, 8)), key=jax.random.key(1))
+    along = axes.T @ noise.shifted(-1.0, x)[0]
+    wanted = -0.5 * np.sum(along**2 / sizes + np.log(2 * np.pi * sizes))
+    np.testing.assert_allclose(log_prob(x), wanted, rtol=1e-10)
+    assert noise.size(x) == len(sizes)
+    np.testing.assert_allclose(noise.project(x)[0], axes @ (axes.T @ x[0]), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_densities_are_those_of_the_values(name):
+    noise = NOISES[name]
+    _check_density(noise, noise.log_prob)
+    with pytest.raises(AssertionError):
+        _check_density(noise, lambda x: noise.log_prob(x) + 0.1)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

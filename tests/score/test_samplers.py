@@ -229,6 +229,21 @@ def test_a_predictor_is_the_same_on_another_path():
             )
 
 
+@pytest.mark.parametrize("sampler", [score.StochasticHeun(), score.EulerMaruyama()])
+def test_derivatives_go_through_the_last_step_to_the_data(sampler):
+    """Where σ = 0 the score is not known, and not needed."""
+    exact = Tagged(mixture().along(LINEAR), "velocity")
+    ts = jnp.array([0.9, 0.5, 0.0])
+
+    def last(x):
+        drawn = score.sample(exact, x, ts, sampler=sampler, key=jax.random.key(3))
+        return jnp.sum(drawn.x)
+
+    x, step = jnp.array([0.3, -0.2]), jnp.array([1e-5, 0.0])
+    difference = (last(x + step) - last(x - step)) / 2e-5
+    np.testing.assert_allclose(jax.grad(last)(x)[0], difference, rtol=1e-6)
+
+
 def test_a_run_that_blows_up_says_in_which_step():
     def wild(log_snr, x, cond):
         return jnp.where(log_snr > 0, jnp.inf, x)

@@ -120,6 +120,15 @@ def test_failed_points_are_recorded_and_the_others_go_on(tmp_path):
     assert dataset.status.values.tolist() == [Result.non_finite, 0]
 
 
+def test_a_result_that_is_no_code_is_data(tmp_path):
+    def fn(p):
+        return {"result": p["a"] + 0.5}
+
+    dataset = run(fn, tmp_path, {"a": np.arange(3.0)})
+    assert dataset.status.values.tolist() == [0, 0, 0]
+    np.testing.assert_array_equal(dataset.result, np.arange(3.0) + 0.5)
+
+
 def test_a_restart_does_only_what_is_missing(tmp_path):
     points = {"x": np.arange(9.0)}
     run(lambda p: p["x"] ** 2, tmp_path, points, chunk=2)
@@ -207,6 +216,7 @@ def test_another_sweep_is_refused(tmp_path):
         ({"status": [1.0]}, lambda p: 1.0, {}, "returns no array"),
         ({"status": [1.0]}, lambda p: p["status"], {}, "name 'status' is taken"),
         ({"a": [1.0]}, lambda p: {"a": p["a"]}, {}, "returns an array 'a'"),
+        ({"a": [1.0]}, lambda p: jnp.zeros((0, 2)), {}, "shape .0, 2. is empty"),
         ({"a": [1.0]}, lambda p: p["a"], {"chunk": 3}, "chunk: got 3.*power of two"),
     ],
 )
