@@ -145,7 +145,8 @@ class FieldNoise(AbstractNoise):
     def _numbers(self) -> Array:
         """Real numbers in each coefficient and its conjugate."""
         modes = self.field.modes
-        return jnp.asarray(modes.weights) * (2 if modes.complex else 1)
+        per_mode = jnp.asarray(modes.weights, self.field.variance.dtype)
+        return per_mode * (2 if modes.complex else 1)
 
 
 class Projected(AbstractNoise):

@@ -104,6 +104,9 @@ class _Rounded(score.AbstractNoise):
         del weight
         return x
 
+    def project(self, x):
+        return x
+
     def log_prob(self, x):
         return -0.5 * jnp.sum(x**2)
 
