@@ -92,6 +92,7 @@ def check_gradient_at_zero(trained, damping, change=lambda m: m):
     assert gradient_norm(change(start), equation, samples, damping) <= 100 * after
 
 
+@pytest.mark.slow
 def test_gradient_at_zero_is_within_a_hundred_of_that_after_warmup(trained):
     check_gradient_at_zero(trained, 1e-3)
     check_gradient_at_zero(trained, 1e-3, degenerate)

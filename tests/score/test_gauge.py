@@ -36,6 +36,7 @@ def _check_split(remainder):
     assert abs(found.field - found.conservative - found.remainder) < slack
 
 
+@pytest.mark.slow
 def test_a_gauge_is_orthogonal_to_the_score():
     _check_split(_stirred)
     with pytest.raises(AssertionError):
