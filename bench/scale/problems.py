@@ -1,6 +1,7 @@
 """The sweeps that are measured: Burgers runs, and decaying turbulence."""
 
 import diffrax as dfx
+import jax.random as jr
 import numpy as np
 
 from phix.integrate import solve
@@ -26,14 +27,10 @@ def burgers():
     return fn, {"mu": (0.015, 0.03), "amplitude": (0.01, 0.04)}
 
 
-def flow(n=64, steps=100, key=None):
+def flow(n=64, steps=100):
     """Decaying turbulence on n² points by ETDRK4; the last frame."""
-    import jax.random as jr
-
     equation = Vorticity(Grid((n, n), (0.0, 2 * np.pi)), nu=1e-3)
-    u0 = random_vorticity(
-        equation.space, peak=6.0, key=jr.key(0) if key is None else key
-    )
+    u0 = random_vorticity(equation.space, peak=6.0, key=jr.key(0))
     ts = np.array([0.0, 0.01 * steps])
 
     def fn(p):

@@ -12,7 +12,7 @@ from phix._types import Array, Float, PRNGKeyArray, PyTree
 from phix.num import phi
 from phix.score._path import AbstractPath
 from phix.score._predict import AbstractPredictor
-from phix.score._sample import AbstractSampler
+from phix.score._sample import AbstractOneStep, AbstractSampler
 
 
 class _Step(NamedTuple):
@@ -34,7 +34,7 @@ class _Midpoint(NamedTuple):
     proper: Array
 
 
-class DDIM(AbstractSampler):
+class DDIM(AbstractOneStep):
     r"""$x_t = \alpha_t\,\hat x_\text{data} + \sigma_t\,\hat\epsilon$: order 1, one
     evaluation.
 
@@ -51,9 +51,6 @@ class DDIM(AbstractSampler):
         check_one_sided(self, path)
         return ts[:-1], _amplitudes(path, ts[1:])
 
-    def init(self, x: Float[Array, "*shape"]) -> PyTree:
-        del x
-
     def step(
         self,
         predictor: AbstractPredictor,
@@ -69,7 +66,7 @@ class DDIM(AbstractSampler):
         return _mixed(amplitudes, data, noise), memory
 
 
-class DPM2(AbstractSampler):
+class DPM2(AbstractOneStep):
     r"""Two evaluations, the second at the midpoint in λ: order 2.
 
     A step that starts or ends at infinite λ is one of `DDIM`.
@@ -89,9 +86,6 @@ class DPM2(AbstractSampler):
         times = jnp.where(proper, times, ts[:-1])
         before, amid, after = (_amplitudes(path, t) for t in (ts[:-1], times, ts[1:]))
         return _Midpoint(ts[:-1], times, before, amid, after, proper)
-
-    def init(self, x: Float[Array, "*shape"]) -> PyTree:
-        del x
 
     def step(
         self,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from phix._types import Array, Float, PRNGKeyArray, PyTree
 from phix.score._predict import AbstractPredictor
-from phix.score._sample import AbstractSampler
+from phix.score._sample import AbstractOneStep
 
 
 class Tableau(NamedTuple):
@@ -27,7 +27,7 @@ _RK4 = Tableau(
 )
 
 
-class RungeKutta(AbstractSampler):
+class RungeKutta(AbstractOneStep):
     r"""Explicit Runge–Kutta steps of $dx/dt = v(t, x)$, in the time of the path.
 
     Where a later stage asks for a velocity that the prediction does not determine (a
@@ -44,9 +44,6 @@ class RungeKutta(AbstractSampler):
     def prepare(self, path: Any, ts: Float[Array, " times"]) -> PyTree:
         del path
         return ts[:-1], ts[1:]
-
-    def init(self, x: Float[Array, "*shape"]) -> PyTree:
-        del x
 
     def step(
         self,

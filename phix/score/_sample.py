@@ -58,6 +58,13 @@ class AbstractSampler(eqx.Module):
         """The state and the memory one step nearer to the data."""
 
 
+class AbstractOneStep(AbstractSampler):
+    """A sampler whose steps remember nothing of those before."""
+
+    def init(self, x: Float[Array, "*shape"]) -> PyTree:
+        del x
+
+
 class Sample(eqx.Module):
     """What `sample` returns.
 

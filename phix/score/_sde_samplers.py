@@ -12,7 +12,7 @@ from phix._errors import is_concrete, require
 from phix._types import Array, Float, PRNGKeyArray, PyTree, RealScalar
 from phix.score._path import AbstractPath
 from phix.score._predict import AbstractPredictor
-from phix.score._sample import AbstractSampler
+from phix.score._sample import AbstractOneStep, AbstractSampler
 
 
 class _Row(NamedTuple):
@@ -51,7 +51,16 @@ class _Constant(eqx.Module):
         return self.level.astype(jnp.result_type(t))
 
 
-class EulerMaruyama(AbstractSampler):
+class AbstractNoisy(AbstractOneStep):
+    """Steps that draw noise of a level ε(t) of the caller's choice."""
+
+    level: eqx.AbstractVar[Callable]
+
+    def prepare(self, path: Any, ts: Float[Array, " times"]) -> PyTree:
+        return _rows(self.level, path, ts)
+
+
+class EulerMaruyama(AbstractNoisy):
     r"""$dX = (v + \epsilon K s)\,d\tau + \sqrt{2\epsilon}\,K^{1/2}dW$, by Euler's step.
 
     For any $\epsilon(t)\ge0$ the marginals are those of the path (K is the covariance
@@ -69,12 +78,6 @@ class EulerMaruyama(AbstractSampler):
     level: Callable = reverse_diffusion
     random: ClassVar[bool] = True
 
-    def prepare(self, path: Any, ts: Float[Array, " times"]) -> PyTree:
-        return _rows(self.level, path, ts)
-
-    def init(self, x: Float[Array, "*shape"]) -> PyTree:
-        del x
-
     def step(
         self,
         predictor: AbstractPredictor,
@@ -89,7 +92,7 @@ class EulerMaruyama(AbstractSampler):
         return x + h * slope + _kick(predictor, x, row.level, h, key), memory
 
 
-class StochasticHeun(AbstractSampler):
+class StochasticHeun(AbstractNoisy):
     r"""The same equation with the mean of the drifts at both ends: weak order 2.
 
     The noise depends on time alone, so it enters both stages alike, with the mean
@@ -103,12 +106,6 @@ class StochasticHeun(AbstractSampler):
 
     level: Callable = reverse_diffusion
     random: ClassVar[bool] = True
-
-    def prepare(self, path: Any, ts: Float[Array, " times"]) -> PyTree:
-        return _rows(self.level, path, ts)
-
-    def init(self, x: Float[Array, "*shape"]) -> PyTree:
-        del x
 
     def step(
         self,

@@ -36,4 +36,6 @@ def test_killed_sweeps_end_in_the_same_bits(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_two_hundred_kills(tmp_path):
-    print(found(tmp_path, 200))
+    counts = found(tmp_path, 200)
+    print(counts)
+    assert counts["kills"] == 200 and counts["lost"] == 0
