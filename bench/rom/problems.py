@@ -148,18 +148,21 @@ def _waves(grid: Grid, numbers: np.ndarray, phases: np.ndarray) -> np.ndarray:
     return np.cos(turns + phases[..., None, None])
 
 
-def _coarse(equation, u0s, ts, dt, networks, **choices) -> Problem:
+def _coarse(equation, u0s, ts, dt, networks, seen=32, **choices) -> Problem:
     """48 trajectories to learn from, of half the times, and 16 to be judged by.
 
-    Networks see every second point along an axis; the solver sees the waves of those.
+    Networks see every second point along an axis; of what they decode there the solver
+    sees the waves of a grid of `seen` points along an axis.
     """
     fine = equation.space
     coarse = Grid((32, 32), fine.extent)
     few, many = coarse.modes(), fine.modes()
+    kept = Grid((seen, seen), fine.extent).modes()
     half = len(ts) // 2
 
     def rate(t, u, args):
-        whole = many.to_nodes(spectral_resample(few, few.to_modes(u), many))
+        waves = spectral_resample(few, few.to_modes(u), kept)
+        whole = many.to_nodes(spectral_resample(kept, waves, many))
         return equation.rhs(t, whole, args)[:, ::2, ::2]
 
     starts = jnp.asarray(u0s, jnp.float32)

@@ -10,6 +10,7 @@ import jax.random as jr
 from phix._errors import require
 from phix._types import Array, Float, PRNGKeyArray
 from phix.nn._normalise import MinMax, Standardiser
+from phix.num import sine
 
 
 class AbstractPointDecoder(eqx.Module):
@@ -38,11 +39,16 @@ class AbstractPointDecoder(eqx.Module):
         point, about three for each channel: the cheaper one is taken. What depends on
         the latent alone is still computed once.
         """
-        if self.fields.mean.shape[0] >= latent.shape[0]:
+        channels = self.fields.mean.shape[0]
+        if channels >= latent.shape[0]:
             return jax.jacfwd(lambda a: self(points, a))(latent)
 
         def at(point):
-            return jax.jacrev(lambda a: self(point[None], a)[:, 0])(latent)
+            value, pull = jax.vjp(lambda a: self(point[None], a)[:, 0], latent)
+            # One by one, not by vmap: derivatives of this are sums over the channels,
+            # which XLA takes slowly on CPUs as reductions over a short axis.
+            rows = [pull(row)[0] for row in jnp.eye(channels, dtype=value.dtype)]
+            return jnp.stack(rows)
 
         return jax.vmap(at, out_axes=1)(points)
 
@@ -113,9 +119,13 @@ class SineDecoder(AbstractPointDecoder):
         dim = self.coordinates.lower.shape[0]
         first, *hidden, last = self.layers
         offset = first.weight[:, dim:] @ latent + bias_of(first)
-        h = jnp.sin(self.coordinates(points) @ first.weight[:, :dim].T + offset)
+        # As the weight of one more coordinate, since derivatives of a broadcast sum
+        # are slow on CPUs where those of a matrix product are not.
+        weight = jnp.concatenate([first.weight[:, :dim], offset[:, None]], axis=1)
+        ones = jnp.ones((points.shape[0], 1), weight.dtype)
+        h = sine(jnp.concatenate([self.coordinates(points), ones], axis=1) @ weight.T)
         for layer in hidden:
-            h = jnp.sin(h @ layer.weight.T + bias_of(layer))
+            h = sine(h @ layer.weight.T + bias_of(layer))
         return self.fields.inverse((h @ last.weight.T + bias_of(last)).T)
 
 

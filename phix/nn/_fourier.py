@@ -8,6 +8,7 @@ from phix._errors import require
 from phix._types import Array, Float, PRNGKeyArray
 from phix.nn._decoder import AbstractPointDecoder, bias_of, check_decoded
 from phix.nn._normalise import MinMax, Standardiser
+from phix.num import cosine, sine
 
 
 class FourierDecoder(AbstractPointDecoder):
@@ -113,7 +114,7 @@ class FourierDecoder(AbstractPointDecoder):
     ) -> Float[Array, "depth points width"]:
         """Sines and cosines at the points: all that the field needs to know of them."""
         phase = jnp.einsum("pd,lwd->lpw", self.coordinates(points), self.frequencies)
-        return jnp.concatenate([jnp.sin(phase), jnp.cos(phase)], axis=-1)
+        return jnp.concatenate([sine(phase), cosine(phase)], axis=-1)
 
 
 def _linear(width: int, size: int, dtype, key: PRNGKeyArray) -> eqx.nn.Linear:

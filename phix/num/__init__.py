@@ -20,6 +20,7 @@ from phix.num._minimise import (
 from phix.num._norm import norm as norm
 from phix.num._phi import phi as phi, phis as phis
 from phix.num._scan import checkpointed_scan as checkpointed_scan
+from phix.num._sine import cosine as cosine, sine as sine
 
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "MinimiseSolution",
     "at_minimum",
     "checkpointed_scan",
+    "cosine",
     "damped_lstsq",
     "divergence",
     "dmd",
@@ -40,4 +42,5 @@ __all__ = [
     "norm",
     "phi",
     "phis",
+    "sine",
 ]

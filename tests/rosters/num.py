@@ -8,6 +8,7 @@ import optax
 from phix.num import (
     at_minimum,
     checkpointed_scan,
+    cosine,
     damped_lstsq,
     divergence,
     dmd,
@@ -20,6 +21,7 @@ from phix.num import (
     norm,
     phi,
     phis,
+    sine,
 )
 from tests.rosters.case import Case
 
@@ -123,6 +125,13 @@ def _hermite(dtype):
     return fn, tuple(jnp.asarray(part, dtype) for part in parts)
 
 
+def _sine(dtype):
+    def fn(x):
+        return sine(x), cosine(x)
+
+    return fn, (jnp.linspace(-7.0, 9.0, 12, dtype=dtype),)
+
+
 CASES = [
     Case("damped_lstsq", _lstsq, ("damped_lstsq",)),
     Case("least_squares", _least_squares, ("least_squares", "LeastSquaresSolution")),
@@ -132,5 +141,6 @@ CASES = [
     Case("operators", _operators, ("gradient", "divergence", "laplacian", "norm")),
     Case("dmd", _dmd, ("dmd", "DMDSolution", "eig")),
     Case("hermite", _hermite, ("hermite",)),
+    Case("sine", _sine, ("sine", "cosine")),
     Case("phi", _phi, ("phi", "phis")),
 ]
