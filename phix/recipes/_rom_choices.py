@@ -79,6 +79,7 @@ class Loss:
     warmup: int = 1000
     fraction: float = 0.1
     damping: float = 1e-3
+    ahead: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -102,9 +102,15 @@ def _phi(teacher: str) -> Callable:
             warmup=min((loss.warmup + 0.5) / training.steps, 1.0),
             fraction=loss.fraction,
             damping=loss.damping,
+            ahead=loss.ahead,
         )
 
     return make
+
+
+def _decodes(recipe) -> int:
+    """How often Φ-ROM decodes a batch: a second time where it is taught ahead."""
+    return recipe.training.steps * (2 if recipe.loss.ahead > 0 else 1)
 
 
 def _dino(recipe, equation, data, options) -> rom.DINo:
@@ -112,7 +118,7 @@ def _dino(recipe, equation, data, options) -> rom.DINo:
     del equation
     training, frames = recipe.training, data.us.shape[1]
     batch = max(1, training.batch_size // frames)
-    points = training.steps * training.batch_size
+    points = _decodes(recipe) * training.batch_size
     steps = max(1, points // (2 * batch * frames))
     return rom.DINo(networks_of(recipe), _training(training, steps, batch, options))
 
@@ -121,7 +127,7 @@ def _crom(recipe, equation, data, options) -> rom.CROM:
     """A step decodes a batch twice."""
     del data
     training = recipe.training
-    steps = max(1, training.steps // 2)
+    steps = max(1, _decodes(recipe) // 2)
     choices = _training(training, steps, training.batch_size, options)
     return rom.CROM(
         equation=equation,

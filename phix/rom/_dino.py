@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 
-import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 
 from phix._errors import require
-from phix._types import Array, Float, IntScalar, PRNGKeyArray
-from phix.integrate import make_stepper
+from phix._types import Array, IntScalar, PRNGKeyArray
 from phix.rom._autodecoder import AbstractAutoDecoder, part_update
 from phix.rom._data import Sequence, TrainingData, sequences
 from phix.rom._model import ReducedModel
 from phix.rom._networks import Networks
+from phix.rom._step import latent_step
 from phix.rom._training import Training
 from phix.rom._velocity import decode_on
 from phix.space import Grid
@@ -139,17 +138,3 @@ def latent_step_loss(teaching: Callable) -> Callable:
         return jnp.mean(jnp.abs(found - wanted[1:])), {}
 
     return loss
-
-
-def latent_step(
-    dynamics: Callable,
-    latent: Float[Array, " latent"],
-    t: Float[Array, ""],
-    h: Float[Array, ""],
-    cond: Float[Array, " parameters"] | None,
-) -> Float[Array, " latent"]:
-    """One step of Bogacki and Shampine's third order, that of `forecast`."""
-    stepper, state = make_stepper(
-        dynamics, latent, h, scheme=dfx.Bosh3(), t0=t, args=cond
-    )
-    return stepper(state, cond=cond).y

@@ -23,6 +23,7 @@ from phix.num import norm
 from phix.pde import AbstractEquation
 from phix.rom._data import Snapshot
 from phix.rom._model import ReducedModel
+from phix.rom._step import latent_step
 from phix.rom._velocity import (
     decode_on,
     grid_of,
@@ -62,6 +63,7 @@ def _pointwise_rate(
     )
 
 
+_CARRY_STEPS = 8
 _RATES = {"solver": _solver_rate, "pointwise": _pointwise_rate}
 
 
@@ -74,6 +76,7 @@ def phi_loss(
     warmup: int = 0,
     fraction: float = 0.1,
     damping: float = 1e-3,
+    ahead: float = 0.0,
     points: Float[Array, "points dim"] | None = None,
 ) -> Callable:
     r"""The loss of Φ-ROM or PINN-ROM for one snapshot, for `per_sample` and `fit`.
@@ -105,6 +108,10 @@ def phi_loss(
     - `warmup`: first step at which decoder and latents feel the dynamics.
     - `fraction`: γ, the share of grid points in I (at least as many as latents).
     - `damping`: of the pseudo-inverse; see `latent_velocity`.
+    - `ahead`: after the warm-up the solver judges the dynamics not at the latent of the
+      snapshot but where they lead from there in a random time up to `ahead`, the
+      gradient taken as if the way were a constant. So they are taught where a forecast
+      will need them, beyond the snapshots too; costs a second decode.
     - `points`: where the data are, if not on the grid (sensors).
 
     **Returns:** `loss(model, snapshot, *, step, key) -> (value, metrics)`; the metrics
@@ -123,6 +130,7 @@ def phi_loss(
         f"reconstruction_weight must lie in [0, 1], got {reconstruction_weight}.",
     )
     require(0 < fraction <= 1, f"fraction must lie in (0, 1], got {fraction}.")
+    require(ahead >= 0, f"ahead must not be negative, a time; got {ahead}.")
     rate, num_points = _RATES[teacher], math.prod(grid_of(equation).shape)
 
     def loss(
@@ -135,18 +143,24 @@ def phi_loss(
 
         coupled = jnp.asarray(step) >= warmup
         decoder, latent, field = _gate(coupled, (model.decoder, latent, field))
+        cond, time = sample.cond if parameters else None, sample.time
+        if ahead > 0:
+            span_key, key = jr.split(key)
+            span = ahead * jr.uniform(span_key, dtype=latent.dtype)
+            span = jnp.where(coupled, span, 0.0)
+            latent = _carried(model.dynamics, time, latent, span, cond)
+            time, field = time + span, decode_on(decoder, grid_of(equation), latent)
         wanted = max(math.ceil(fraction * num_points), latent.shape[0])
         chosen = stratified_subset(num_points, min(wanted, num_points), key=key)
         solver = with_parameters(equation, parameters, sample.cond)
         target = latent_velocity(
             decoder,
             latent,
-            rate(solver, sample.time, decoder, latent, field, chosen),
+            rate(solver, time, decoder, latent, field, chosen),
             grid_points(equation, latent)[chosen],
             damping=damping,
         )
-        cond = sample.cond if parameters else None
-        predicted = model.dynamics(sample.time, latent, cond)
+        predicted = model.dynamics(time, latent, cond)
         dynamics = norm(predicted - target) / norm(jax.lax.stop_gradient(target))
 
         share = reconstruction_weight
@@ -154,6 +168,28 @@ def phi_loss(
         return value, {"reconstruction": reconstruction, "dynamics": dynamics}
 
     return loss
+
+
+def _carried(
+    dynamics: Callable,
+    t: Float[Array, ""],
+    latent: Float[Array, " latent"],
+    span: Float[Array, ""],
+    cond: Float[Array, " parameters"] | None,
+) -> Float[Array, " latent"]:
+    """The latent that the dynamics reach in a time span; where they fail, the latent.
+
+    Its derivative in the latent is taken as one.
+    """
+    h = span / _CARRY_STEPS
+
+    def advance(now: Array, n: Array) -> tuple[Array, None]:
+        return latent_step(dynamics, now, t + n * h, h, cond), None
+
+    start = jax.lax.stop_gradient(latent)
+    end, _ = jax.lax.scan(advance, start, jnp.arange(_CARRY_STEPS, dtype=latent.dtype))
+    way = jnp.where(jnp.all(jnp.isfinite(end)), end - start, 0.0)
+    return latent + jax.lax.stop_gradient(way)
 
 
 def stratified_subset(

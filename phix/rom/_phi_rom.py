@@ -33,7 +33,7 @@ class PhiROM(AbstractAutoDecoder):
       that has such a form.
     - `networks`, `training`: see `Networks`, `Training`.
     - `teacher`: `"solver"` or `"pointwise"`.
-    - `reconstruction_weight`, `fraction`, `damping`: see `phi_loss`.
+    - `reconstruction_weight`, `fraction`, `damping`, `ahead`: see `phi_loss`.
     - `warmup`: the share of the steps before the dynamics move decoder and latents;
       long enough for the decoder to resolve the fields.
 
@@ -61,6 +61,7 @@ class PhiROM(AbstractAutoDecoder):
     warmup: float = eqx.field(static=True, default=0.2)
     fraction: float = eqx.field(static=True, default=0.1)
     damping: float = eqx.field(static=True, default=1e-3)
+    ahead: float = eqx.field(static=True, default=0.0)
 
     def __check_init__(self):
         require(
@@ -82,6 +83,7 @@ class PhiROM(AbstractAutoDecoder):
             warmup=int(self.warmup * self.training.steps),
             fraction=self.fraction,
             damping=self.damping,
+            ahead=self.ahead,
         )
         objective = per_sample(loss, chunk=self.training.chunk)
         return gradient_update(objective, self.training.optimiser())

@@ -154,3 +154,48 @@ def test_pod_projection_is_the_best_of_its_rank(setting):
 def test_pod_rank_beyond_the_data_is_refused(setting):
     with pytest.raises(ValueError, match="rank must lie between 1 and 5.*got 6"):
         rom.pod_modes(jnp.ones((5, 1, 12)), 6)
+
+
+def spans(ahead, warmup, draws=400):
+    """How far from the snapshot the dynamics were judged, told from the loss alone.
+
+    Two modes of diffusion, Galerkin's rates λ; the dynamics −α₁ and 0 shrink the first
+    mode, and with it the loss, by a known law.
+    """
+    n, nu = 12, 0.7
+    grid = Grid(n, (0.0, n + 1.0), boundary="dirichlet")
+    modes = np.sin(np.pi * np.outer((1, 6), np.arange(1, n + 1)) / (n + 1))
+    decoder = rom.LinearDecoder(
+        grid, jnp.asarray(modes[:, None]) * (2 / (n + 1)) ** 0.5
+    )
+    model = rom.ReducedModel(
+        decoder, LinearDynamics(jnp.diag(jnp.array([-1.0, 0.0]))), jnp.ones((1, 1, 2))
+    )
+    sample = rom.Snapshot(
+        jnp.ones((1, n)), jnp.zeros(()), jnp.zeros(0), jnp.int32(0), jnp.int32(0)
+    )
+    loss = rom.phi_loss(
+        Diffusion(grid, nu), warmup=warmup, fraction=1.0, damping=0.0, ahead=ahead
+    )
+
+    def one(key):
+        return loss(model, sample, step=5, key=key)[1]["dynamics"]
+
+    squares = np.asarray(jax.vmap(one)(jr.split(jr.key(0), draws))) ** 2
+    first, second = -4 * nu * np.sin(np.pi * np.array([1, 6]) / (2 * n + 2)) ** 2
+    shrunk = second**2 * (squares - 1) / ((1 + first) ** 2 - squares * first**2)
+    return -np.log(shrunk) / 2
+
+
+def check_spans(ahead):
+    """Even between 0 and `ahead`: in range, and five standard errors of the mean."""
+    found = spans(ahead, 0)
+    assert np.min(found) > -1e-9 and np.max(found) < 1.5 + 1e-3
+    assert abs(np.mean(found) - 0.75) < 5 * 1.5 / np.sqrt(12 * len(found))
+
+
+def test_dynamics_are_judged_ahead_of_the_snapshots():
+    check_spans(1.5)
+    with pytest.raises(AssertionError):
+        check_spans(0.0)
+    np.testing.assert_allclose(spans(1.5, 10, draws=3), 0.0, atol=1e-9)

@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 from phix import nn, rom
 from phix.pde import Burgers, burgers_shock
 from phix.space import Grid
+from tests.rosters.case import cast
 
 
 NAMES = ("mu",)
@@ -241,6 +242,13 @@ def test_data_at_sensors_leave_the_dynamics_term_alone(model, equation, sample):
     np.testing.assert_allclose(metrics["dynamics"], full["dynamics"], rtol=1e-12)
 
 
+def test_single_precision_stays_single_ahead_of_the_snapshots(model, equation, sample):
+    model, equation, sample = cast((model, equation, sample), jnp.float32)
+    loss = rom.phi_loss(equation, NAMES, ahead=0.5)
+    value, _ = loss(model, sample, step=0, key=jr.key(0))
+    assert value.dtype == jnp.float32
+
+
 @settings(deadline=None, max_examples=30)
 @given(size=st.integers(1, 60), share=st.floats(0.01, 1.0), seed=st.integers(0, 99))
 def test_a_stratified_subset_has_distinct_indices(size, share, seed):
@@ -281,5 +289,7 @@ def test_bad_choices_are_named(equation):
         rom.phi_loss(equation, reconstruction_weight=1.5)
     with pytest.raises(ValueError, match=r"fraction must lie in \(0, 1\], got 0"):
         rom.phi_loss(equation, fraction=0.0)
+    with pytest.raises(ValueError, match="ahead must not be negative"):
+        rom.phi_loss(equation, ahead=-1.0)
     with pytest.raises(ValueError, match="count must lie between 1 and size = 3"):
         rom.stratified_subset(3, 4, key=jr.key(0))
