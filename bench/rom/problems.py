@@ -29,8 +29,8 @@ class Problem:
     - `horizon`: frames that the training trajectories have.
     - `fraction`: share of the points at which Φ-ROM and PINN-ROM see the rate.
     - `batch`, `steps`: of Φ-ROM; every other method gets as many decoded points.
-    - `ahead`: the time by which Φ-ROM and PINN-ROM are taught ahead of the snapshots,
-      here as long as the training trajectories.
+    - `ahead`: the time by which Φ-ROM and PINN-ROM are taught ahead of the snapshots.
+    - `rates`: of learning, of which every method takes the one that suits it.
     - `dt`: the step of the solver.
     - `build`: the equation on another grid of the box.
     """
@@ -43,10 +43,11 @@ class Problem:
     batch: int
     steps: int
     warmup: float
-    ahead: float
     fraction: float
     dt: float
     ranks: tuple[int, ...]
+    ahead: float = 0.0
+    rates: tuple[float, ...] = (5e-3, 1e-2, 2e-2)
     neural: tuple[str, ...] = ("Φ-ROM", "PINN-ROM", "DINo", "CROM")
     coarse: tuple[AbstractEquation, rom.TrainingData] | None = None
     build: Callable[[Grid], AbstractEquation] | None = None
@@ -73,7 +74,7 @@ def diffusion() -> Problem:
     test = rom.training_data((ts, us[32:]), grid=grid)
     networks = rom.Networks(8, "sine", 32, 4, 64, 3)
     return Problem(
-        equation, train, test, networks, 15, 80, 1500, 0.3, 7.0, 0.25, 0.5, (8, 16)
+        equation, train, test, networks, 15, 80, 1500, 0.3, 0.25, 0.5, (8, 16)
     )
 
 
@@ -99,7 +100,7 @@ def burgers() -> Problem:
     test = rom.training_data((ts, run(unseen), cond), parameters=names, grid=grid)
     networks = rom.Networks(4, "sine", 32, 4, 64, 4)
     return Problem(
-        equation, train, test, networks, 100, 80, 1600, 0.3, 7.0, 0.1, 0.07, (4, 20)
+        equation, train, test, networks, 100, 80, 2400, 0.21, 0.1, 0.07, (4, 20)
     )
 
 
@@ -125,7 +126,9 @@ def kdv() -> Problem:
     u0s = u0s[:, None] / top[:, None, None, None]
     networks = rom.Networks(8, "sine", 48, 4, 128, 3)
     ts = np.linspace(0.0, 3.0, 20)
-    choices = {"neural": ("Φ-ROM", "DINo"), "build": build, "warmup": 0.3, "seen": 16}
+    choices = {"neural": ("Φ-ROM", "DINo"), "build": build, "seen": 16}
+    choices |= {"steps": 1500, "warmup": 0.3, "ahead": float(ts[10])}
+    choices["rates"] = (2.5e-3, 5e-3, 1e-2)
     return _coarse(build(grid), u0s, ts, 0.02, networks, **choices)
 
 
@@ -142,7 +145,8 @@ def turbulence() -> Problem:
     u0s = np.einsum("cw,nwxy->ncxy", across, _waves(grid, waves, phases))
     networks = rom.Networks(12, "sine", 48, 4, 128, 3)
     ts = np.linspace(0.0, 4.0, 20)
-    choices = {"neural": ("Φ-ROM", "DINo"), "build": build, "warmup": 0.4}
+    choices = {"neural": ("Φ-ROM", "DINo"), "build": build}
+    choices |= {"steps": 2400, "warmup": 0.25}
     return _coarse(build(grid), u0s, ts, 0.025, networks, **choices)
 
 
@@ -181,8 +185,6 @@ def _coarse(equation, u0s, ts, dt, networks, seen=32, **choices) -> Problem:
         networks,
         horizon=half,
         batch=32,
-        steps=1500,
-        ahead=float(ts[half]),
         fraction=0.1,
         dt=dt,
         ranks=(networks.latent_size, 4 * networks.latent_size),

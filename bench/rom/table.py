@@ -31,7 +31,6 @@ from phix.metrics import relative_l2
 
 ROOT = Path(__file__).parents[2]
 RESULTS, DOCS = ROOT / "bench/rom/results.json", ROOT / "docs"
-RATES = (2.5e-3, 5e-3, 1e-2)
 COLUMNS = ("reconstruction", "within", "beyond", "rate", "budget", "training s")
 
 
@@ -58,10 +57,12 @@ def neural(
             fraction=problem.fraction,
             ahead=problem.ahead,
         )
-    # All decode a batch twice: Φ-ROM the snapshots and where they lead, the others in
-    # their two updates.
+    # The two updates of the others decode a batch twice, Φ-ROM once, or twice if it is
+    # taught ahead.
+    if problem.ahead == 0:
+        steps /= 2
     if name == "CROM":
-        choices = training(steps, problem.batch)
+        choices = training(int(steps), problem.batch)
         return rom.CROM(equation, problem.networks, choices, problem.dt)
     batch = max(1, problem.batch // frames)
     steps = int(steps * problem.batch / (batch * frames))
@@ -122,10 +123,10 @@ def chosen_rate(problem: Problem, name: str) -> float:
     """The rate of least rollout error on eight training trajectories."""
     (_, data), scores = problem.shown, []
     some = dataclasses.replace(data, us=data.us[:8], ts=data.ts[:8], cond=data.cond[:8])
-    for rate in RATES:
+    for rate in problem.rates:
         model = rom.fit(neural(problem, name, rate, 0.25), data, key=jr.key(0))
         scores.append(float(np.mean(rollout(model, some, data)[0])))
-    return RATES[int(np.argmin(scores))]
+    return problem.rates[int(np.argmin(scores))]
 
 
 def record(
@@ -238,6 +239,7 @@ def _described(name: str) -> list[str]:
     """What the problem is, and the sizes of its networks."""
     problem, about = PROBLEMS[name](), PROBLEMS[name].__doc__ or ""
     nets, count = problem.networks, problem.train.us.shape[0]
+    ahead = f", taught up to {problem.ahead:.3g} ahead of them" if problem.ahead else ""
     return [
         *(line.strip() for line in about.strip().splitlines()),
         "",
@@ -245,8 +247,8 @@ def _described(name: str) -> list[str]:
         f"{problem.test.us.shape[0]} to be judged by; r = {nets.latent_size}, decoder "
         f"{nets.decoder} {nets.depth}×{nets.width}, dynamics "
         f"{nets.dynamics_depth}×{nets.dynamics_width}, {problem.steps} steps of "
-        f"{problem.batch} snapshots for Φ-ROM, taught up to {problem.ahead:g} ahead of "
-        "them.",
+        f"{problem.batch} snapshots for Φ-ROM{ahead}; rates "
+        f"{', '.join(f'{rate:g}' for rate in problem.rates)}.",
     ]
 
 
