@@ -2,7 +2,12 @@
 
 from phix._files import atomic_write as atomic_write
 from phix.data._log import JsonLines as JsonLines
+from phix.data._pdebench import (
+    open_pdebench as open_pdebench,
+    save_pdebench as save_pdebench,
+)
 from phix.data._progress import Progress as Progress
+from phix.data._reader import TrajectoryReader as TrajectoryReader
 from phix.data._run import (
     RunDirectory as RunDirectory,
     check_same_config as check_same_config,
@@ -17,6 +22,7 @@ from phix.data._trajectory import (
     Trajectory as Trajectory,
     trajectory_path as trajectory_path,
 )
+from phix.data._well import open_well as open_well, save_well as save_well
 
 
 __all__ = [
@@ -26,9 +32,14 @@ __all__ = [
     "StopSignal",
     "TensorBoard",
     "Trajectory",
+    "TrajectoryReader",
     "atomic_write",
     "check_same_config",
     "load_trajectories",
+    "open_pdebench",
+    "open_well",
+    "save_pdebench",
     "save_trajectories",
+    "save_well",
     "trajectory_path",
 ]

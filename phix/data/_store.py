@@ -13,6 +13,7 @@ import numpy as np
 from phix._errors import require
 from phix._files import atomic_path
 from phix._types import PyTree
+from phix.data._hdf5 import import_h5py
 from phix.data._trajectory import Trajectory
 from phix.space import AbstractSpace, Grid
 
@@ -45,7 +46,7 @@ def save_trajectories(
         Path(path).suffix != ".nc",
         f"path: HDF5 is written here, not NetCDF ({path}); see Trajectory.save",
     )
-    h5py = _h5py()
+    h5py = import_h5py()
     try:
         description = json.dumps(dict(attributes or {}), allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -81,7 +82,7 @@ def load_trajectories(
     and for float64 arrays while JAX is in 32-bit mode and no `dtype` is given;
     `FileNotFoundError`; `ImportError` without h5py.
     """
-    h5py = _h5py()
+    h5py = import_h5py()
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no trajectory file at {path}")
@@ -102,17 +103,6 @@ def load_trajectories(
         ) from error
     space = None if space is None else Grid.from_dict(space)
     return Trajectory(space=space, **fields), attributes
-
-
-def _h5py():
-    """h5py, or what to install."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError(
-            "trajectory files need h5py: pip install 'phix-jax[data]'"
-        ) from error
-    return h5py
 
 
 def _describe(space: AbstractSpace | None) -> str:

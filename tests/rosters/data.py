@@ -11,7 +11,12 @@ EXEMPT = {
     "check_same_config": "compares two configurations",
     "TensorBoard": "writes event files",
     "Trajectory": "a record; it goes through every transformation inside `solve`",
+    "TrajectoryReader": "reads a file",
     "load_trajectories": "reads a file",
+    "open_pdebench": "opens a file",
+    "open_well": "opens a file",
+    "save_pdebench": "writes a file",
     "save_trajectories": "writes a file",
+    "save_well": "writes a file",
     "trajectory_path": "looks at the suffix of a path",
 }
