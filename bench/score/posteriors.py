@@ -107,7 +107,12 @@ CALLS = {name: 50 if "FLAIR" in name or "0.5" in name else 100 for name in METHO
 
 def drawn(method: Callable, seed: int, chains: int = 2000) -> jax.Array:
     """Samples of a method."""
-    return jax.jit(jax.vmap(method))(jr.split(jr.key(seed), chains))
+    return _compiled(method)(jr.split(jr.key(seed), chains))
+
+
+@functools.cache
+def _compiled(method: Callable) -> Callable:
+    return jax.jit(jax.vmap(method))
 
 
 def truth(seed: int, chains: int = 2000) -> jax.Array:

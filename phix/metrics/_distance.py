@@ -8,7 +8,7 @@ from phix._types import Array, Float
 
 
 def energy_distance(
-    xs: Float[Array, "samples dim"], ys: Float[Array, "others dim"]
+    xs: Float[Array, "samples dim"], ys: Float[Array, "others same"]
 ) -> Float[Array, ""]:
     r"""$2E|x-y| - E|x-x'| - E|y-y'|$: zero for equal laws, else positive.
 
@@ -32,11 +32,12 @@ def energy_distance(
         f"`xs` and `ys` must be (samples, dim) with one dim; got {xs.shape} and "
         f"{ys.shape}",
     )
+    return 2 * _mean(xs, ys) - _mean(xs, xs) - _mean(ys, ys)
 
-    def mean(a, b):
-        return jnp.mean(jax.lax.map(lambda x: jnp.mean(_length(b - x)), a))
 
-    return 2 * mean(xs, ys) - mean(xs, xs) - mean(ys, ys)
+@jax.jit
+def _mean(xs: Array, ys: Array) -> Array:
+    return jnp.mean(jax.lax.map(lambda x: jnp.mean(_length(ys - x)), xs))
 
 
 def _length(apart: Array) -> Array:

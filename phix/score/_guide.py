@@ -14,6 +14,10 @@ from phix.score._path import AbstractPath, Coefficients, check_kind
 from phix.score._predict import AbstractPredictor, Denoised
 
 
+# Noise of deviation 1 is never larger: a state where it seems so has left every law.
+_FARTHEST = 1e5
+
+
 class Denoiser(NamedTuple):
     r"""The mean of the data $d(x) = E[x_\text{data}|x_t=x]$ near a state.
 
@@ -63,8 +67,9 @@ class Guided(AbstractPredictor):
     - `predictor`: of the prior, exact or learned, of any kind.
     - `guide`: such as `MMPS(measurement)` or `Energy(fn)`.
 
-    Start where α > 0. A guide that diverges ends the run of `sample` with the code
-    `non_finite` and the step.
+    Start where α > 0. A guide that diverges, or drives a state to where its noise would
+    be 10⁵ standard deviations, ends the run of `sample` with the code `non_finite` and
+    the step.
 
     **Raises:** `ValueError` for a predictor between two laws.
     """
@@ -115,7 +120,16 @@ class Guided(AbstractPredictor):
         transposed = jax.linear_transpose(push, x)
         pull = lambda v: transposed(v)[0]  # noqa: E731
         denoiser = Denoiser(t, x, data, push, pull, self.path)
-        return known, self.guide.gradient(denoiser)
+        gradient = self.guide.gradient(denoiser)
+        return known, jnp.where(self._likely(known), gradient, jnp.nan)
+
+    def _likely(self, known: Denoised) -> Array:
+        """Whether the prior can still take the state for one of its own."""
+        noise = self.path.noise
+        square = jnp.sum(
+            noise.shifted(-1.0, known.noise) * noise.precision(known.noise)
+        )
+        return square < _FARTHEST**2 * noise.size(known.noise)
 
     def _moved(self, t, known: Denoised, gradient: Array) -> Denoised:
         c = self.path.at(jnp.asarray(t, gradient.dtype))
