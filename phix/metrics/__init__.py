@@ -1,6 +1,7 @@
 """One definition of each measure of errors and of spread, with named axes."""
 
 from phix.metrics._density import kernel_density as kernel_density
+from phix.metrics._distance import energy_distance as energy_distance
 from phix.metrics._entropy import (
     renyi_entropy as renyi_entropy,
     shannon_entropy as shannon_entropy,
@@ -11,6 +12,7 @@ from phix.metrics._shock import shock_position as shock_position
 
 
 __all__ = [
+    "energy_distance",
     "kernel_density",
     "relative_l2",
     "renyi_entropy",

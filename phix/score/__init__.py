@@ -8,6 +8,11 @@ from phix.score._base import (
     Projected as Projected,
     White as White,
 )
+from phix.score._calibrate import (
+    CalibratedWeight as CalibratedWeight,
+    calibrated_weight as calibrated_weight,
+    velocity_error as velocity_error,
+)
 from phix.score._exponential import (
     DDIM as DDIM,
     DPM2 as DPM2,
@@ -15,6 +20,7 @@ from phix.score._exponential import (
     ExponentialAB as ExponentialAB,
     Multistep as Multistep,
 )
+from phix.score._fit_readings import fit_readings as fit_readings
 from phix.score._gauge import (
     Dimension as Dimension,
     Gauge as Gauge,
@@ -22,6 +28,16 @@ from phix.score._gauge import (
     gauge_decomposition as gauge_decomposition,
     gauge_residual as gauge_residual,
     intrinsic_dimension as intrinsic_dimension,
+)
+from phix.score._guidance import (
+    ClassifierFree as ClassifierFree,
+    Constrained as Constrained,
+    Energy as Energy,
+)
+from phix.score._guide import (
+    AbstractGuide as AbstractGuide,
+    Denoiser as Denoiser,
+    Guided as Guided,
 )
 from phix.score._kinetic import (
     KineticOptimal as KineticOptimal,
@@ -54,6 +70,11 @@ from phix.score._losses import (
     sliced_score_loss as sliced_score_loss,
     uniform_weight as uniform_weight,
 )
+from phix.score._measure import (
+    Linearised as Linearised,
+    Measurement as Measurement,
+    check_adjoint as check_adjoint,
+)
 from phix.score._ode_samplers import (
     RK4 as RK4,
     Euler as Euler,
@@ -77,6 +98,13 @@ from phix.score._paths import (
     Linear as Linear,
     Reversed as Reversed,
     Trigonometric as Trigonometric,
+)
+from phix.score._penalty import DenoisingPenalty as DenoisingPenalty
+from phix.score._posterior import (
+    DPS as DPS,
+    MMPS as MMPS,
+    Likelihood as Likelihood,
+    PiGDM as PiGDM,
 )
 from phix.score._predict import (
     AbstractPredictor as AbstractPredictor,
@@ -112,9 +140,18 @@ from phix.score._two_sided import (
     TrigonometricInterpolant as TrigonometricInterpolant,
     TwoSidedCoefficients as TwoSidedCoefficients,
 )
+from phix.score._variational import (
+    Variational as Variational,
+    flair as flair,
+    fresh as fresh,
+    reconstruct as reconstruct,
+    red_diff as red_diff,
+    straight_share as straight_share,
+)
 
 
 __all__ = [
+    "AbstractGuide",
     "AbstractInterpolant",
     "AbstractLatent",
     "AbstractNoise",
@@ -123,18 +160,25 @@ __all__ = [
     "AbstractSampler",
     "AbstractTwoSided",
     "Brownian",
+    "CalibratedWeight",
     "Centred",
+    "ClassifierFree",
     "Coefficients",
     "Conservative",
+    "Constrained",
     "Cosine",
     "DDIM",
     "DPM2",
     "DPMpp2M",
+    "DPS",
     "Denoised",
+    "Denoiser",
+    "DenoisingPenalty",
     "DenoisingScoreLoss",
     "Dimension",
     "EDM",
     "EncodingDecoding",
+    "Energy",
     "Euler",
     "EulerMaruyama",
     "ExponentialAB",
@@ -144,17 +188,23 @@ __all__ = [
     "Foellmer",
     "Gauge",
     "GaugeLoss",
+    "Guided",
     "Heun",
     "KineticOptimal",
+    "Likelihood",
     "Linear",
     "LinearInterpolant",
+    "Linearised",
     "LogNormalTimes",
     "LogitNormalTimes",
+    "MMPS",
     "MatchingLoss",
+    "Measurement",
     "Mirror",
     "Multistep",
     "NoLatent",
     "OnPath",
+    "PiGDM",
     "PowerTimes",
     "Prediction",
     "Predictor",
@@ -176,15 +226,21 @@ __all__ = [
     "UniformTimes",
     "VE",
     "VP",
+    "Variational",
     "White",
     "bits_per_dim",
+    "calibrated_weight",
+    "check_adjoint",
     "constant",
     "curl_penalty",
     "denoising_error",
     "edm_weight",
     "explicit_score_loss",
+    "fit_readings",
+    "flair",
     "flow",
     "flow_jacobian",
+    "fresh",
     "gauge_decomposition",
     "gauge_residual",
     "gaussian_denoising_error",
@@ -194,11 +250,15 @@ __all__ = [
     "log_likelihood",
     "min_snr",
     "oracles",
+    "reconstruct",
+    "red_diff",
     "reverse_diffusion",
     "sample",
     "sigma_squared",
     "sliced_score_loss",
     "start",
+    "straight_share",
     "times",
     "uniform_weight",
+    "velocity_error",
 ]

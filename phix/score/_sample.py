@@ -134,7 +134,8 @@ def sample(
     """
     with eagerly(ts, predictor):
         ts = jnp.asarray(ts, x.dtype)
-        _check(predictor, x, ts, sampler, key)
+        check_run(predictor, x, ts)
+        check_key(sampler, sampler.random, key)
     drawn = _sample(predictor, x, ts, sampler, key, cond, memory)
     return drawn.throw() if throw else drawn
 
@@ -146,14 +147,13 @@ def _sample(predictor, x, ts, sampler, key, cond, memory):
     def step(x, remembered, row, own):
         return sampler.step(predictor, x, remembered, row, own, cond)
 
-    arrived = march(
-        step,
-        x,
-        rows,
-        carry=sampler.init(x),
-        key=key if sampler.random else None,
-        memory=memory,
-    )
+    own = key if sampler.random else None
+    return carried(step, x, ts, rows, carry=sampler.init(x), key=own, memory=memory)
+
+
+def carried(step, x, ts, rows, **choices) -> Sample:
+    """`march` along the times, with the time of the first bad step."""
+    arrived = march(step, x, rows, **choices)
     last = jnp.minimum(arrived.failed + 1, ts.size - 1)
     bad = jnp.where(arrived.result == 0, jnp.inf, ts[last])
     return Sample(
@@ -227,7 +227,16 @@ def times(
     return jax.vmap(path.time_at)(levels)
 
 
-def _check(predictor, x, ts, sampler, key) -> None:
+def check_key(method: Any, random: bool, key: PRNGKeyArray | None) -> None:
+    """Refuses a method that draws noise without a key."""
+    require(
+        key is not None or not random,
+        f"`key`: {type(method).__name__} draws noise; give a key",
+    )
+
+
+def check_run(predictor: AbstractPredictor, x: Array, ts: Array) -> None:
+    """Refuses states and times with which no run from noise to data can start."""
     require(
         jnp.issubdtype(x.dtype, jnp.floating),
         f"`x` must be floating; got {x.dtype}",
@@ -235,10 +244,6 @@ def _check(predictor, x, ts, sampler, key) -> None:
     require(
         ts.ndim == 1 and ts.size >= 2,
         f"`ts` must be a vector of at least two times; got shape {ts.shape}",
-    )
-    require(
-        key is not None or not sampler.random,
-        f"`key`: {type(sampler).__name__} draws noise; give a key",
     )
     path = predictor.path
     if isinstance(path, AbstractPath):
@@ -254,7 +259,7 @@ def _check(predictor, x, ts, sampler, key) -> None:
         require(
             bool(predictor.determines(ts[0])),
             f"`ts`: at t = {float(ts[0]):.6g} there is no data in the state "
-            "(alpha = 0), of which a prediction of noise or score says nothing; start "
-            "at path.time_at(-7.0), or predict data or velocity",
+            "(alpha = 0), of which a prediction of noise or score says nothing, nor a "
+            "guide; start at path.time_at(-7.0), or predict data or velocity",
         )
         predictor.check_times(ts[:-1])

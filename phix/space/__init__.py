@@ -14,6 +14,7 @@ from phix.space._sensors import (
     AbstractObservation as AbstractObservation,
     NodeSensors as NodeSensors,
     Sensors as Sensors,
+    masked_sensors as masked_sensors,
     random_sensors as random_sensors,
 )
 from phix.space._spectral import (
@@ -48,6 +49,7 @@ __all__ = [
     "gradient",
     "hold_inflow",
     "laplacian",
+    "masked_sensors",
     "pad",
     "random_sensors",
     "random_velocity",

@@ -39,7 +39,7 @@ class Sensors(AbstractObservation):
     - `values`: boundary values of the equation, as for `pad`; they matter between the
         last node and a Dirichlet or centre Neumann side.
 
-    **Raises:** `ValueError` for points of the wrong shape, or outside the box.
+    **Raises:** `ValueError` for no point, points of the wrong shape or outside the box.
     """
 
     grid: Grid
@@ -66,7 +66,8 @@ class NodeSensors(AbstractObservation):
     - `grid`: the grid of the fields.
     - `nodes`: numbers of the nodes in the order of `grid.points`, `"sensors"`.
 
-    **Raises:** `ValueError` for numbers that are not whole or not on the grid.
+    **Raises:** `ValueError` for no number, and for numbers that are not whole or not on
+    the grid.
     """
 
     grid: Grid
@@ -79,6 +80,7 @@ class NodeSensors(AbstractObservation):
             "nodes must be a list of whole numbers, got shape "
             f"{nodes.shape} and dtype {nodes.dtype}",
         )
+        require(nodes.size > 0, _NO_SENSOR)
         total = math.prod(grid.shape)
         if is_concrete(nodes):
             seen = np.asarray(nodes)
@@ -103,6 +105,25 @@ class NodeSensors(AbstractObservation):
         """The field at the nodes, bit for bit."""
         self.grid.check(u)
         return u.reshape(u.shape[0], -1)[:, self.nodes]
+
+
+def masked_sensors(grid: Grid, mask: Any) -> NodeSensors:
+    """A sensor on every node where a mask is true.
+
+    **Arguments:**
+
+    - `grid`: the grid of the fields.
+    - `mask`: booleans, of the shape of the grid; known, not traced.
+
+    **Raises:** `ValueError` for a mask of another shape or dtype, or true nowhere.
+    """
+    mask = np.asarray(mask)
+    require(
+        mask.shape == tuple(grid.shape) and mask.dtype == bool,
+        f"`mask` must be of booleans and of shape {tuple(grid.shape)}; got "
+        f"{mask.dtype} of shape {mask.shape}",
+    )
+    return NodeSensors(grid, np.flatnonzero(mask))
 
 
 def random_sensors(
@@ -145,6 +166,7 @@ def random_sensors(
 
 
 _PLACES = ("nodes", "anywhere")
+_NO_SENSOR = "there is no sensor: a mask that is true nowhere, or an empty list"
 
 
 def _read_points(grid: Grid, points: Any) -> Array:
@@ -156,5 +178,6 @@ def _read_points(grid: Grid, points: Any) -> Array:
         f"points must be floating and of shape (sensors, {grid.ndim}), got "
         f"{points.dtype} of shape {points.shape}",
     )
+    require(points.size > 0, _NO_SENSOR)
     grid.evaluate(grid.zeros(), points)
     return points

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from phix.metrics import (
+    energy_distance,
     kernel_density,
     relative_l2,
     renyi_entropy,
@@ -37,6 +38,14 @@ def _sample(dtype):
 
 
 CASES = [
+    Case(
+        "energy distance",
+        lambda dtype: (
+            lambda xs, ys: energy_distance(xs, ys),
+            tuple(x.reshape(6, 4) for x in _pair(dtype)),
+        ),
+        ("energy_distance",),
+    ),
     Case(
         "relative_l2",
         lambda dtype: (relative_l2, _pair(dtype)),

@@ -63,8 +63,9 @@ def _upwind(dtype):
 def _sensors(dtype):
     def readings(u, points):
         nodes = space.random_sensors(GRID, 3, key=jr.key(0))
+        masked = space.masked_sensors(GRID, np.arange(12).reshape(4, 3) % 5 == 1)
         anywhere = space.random_sensors(GRID, 3, key=jr.key(1), on="anywhere")
-        return nodes(u), anywhere(u), space.Sensors(GRID, points)(u)
+        return nodes(u), masked(u), anywhere(u), space.Sensors(GRID, points)(u)
 
     points = jnp.array([[0.2, 0.3], [0.55, 0.9]], dtype)
     return readings, (_field(dtype), points)
@@ -149,7 +150,11 @@ CASES = [
     Case("modes", _modes, ("Modes", "spectral_evaluate", "spectral_resample")),
     Case("random fields", _random_fields, ("GaussianRandomField",)),
     Case("random flows", _random_flows, ("random_velocity", "random_vorticity")),
-    Case("sensors", _sensors, ("Sensors", "NodeSensors", "random_sensors")),
+    Case(
+        "sensors",
+        _sensors,
+        ("Sensors", "NodeSensors", "random_sensors", "masked_sensors"),
+    ),
 ]
 EXEMPT = {
     "AbstractObservation": "abstract; its final classes are in the roster",
