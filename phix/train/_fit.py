@@ -1,5 +1,6 @@
 """The training loop; it knows nothing of any method."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -99,22 +100,19 @@ def fit(
     program, carry = _prepare(
         model, update, source, tuple(monitors), mesh, ema, steps_per_call
     )
-    run = Run(
-        program,
-        carry,
-        key,
-        steps=steps,
-        log=log,
-        log_every=log_every or -(-steps // 500),
-        evaluate=evaluate,
-        evaluate_every=evaluate_every,
-        checkpoint=checkpoint,
-    )
-    try:
+    with checkpoint or contextlib.nullcontext():
+        run = Run(
+            program,
+            carry,
+            key,
+            steps=steps,
+            log=log,
+            log_every=log_every or -(-steps // 500),
+            evaluate=evaluate,
+            evaluate_every=evaluate_every,
+            checkpoint=checkpoint,
+        )
         _drive(run, _Pace(steps_per_call), progress)
-    finally:
-        if checkpoint is not None:
-            checkpoint.close()
     if run.result != Result.successful and throw:
         raise PhixError(
             f"update {run.step + 1} of {steps} was not finite ({run.last}); the model "

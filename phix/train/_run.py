@@ -130,6 +130,7 @@ class Run:
         )
 
     def _resume(self, checkpoint: Checkpoints) -> None:
+        checkpoint.hold()
         if checkpoint.latest_step is not None:
             self.step, state, ema = checkpoint.restore(
                 self.state(), self.ema_model(), key=self.key
