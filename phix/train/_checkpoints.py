@@ -244,10 +244,11 @@ class Checkpoints:
         except Exception as error:
             failed = max(self._started, default=None)
             self._started.pop(failed, None)
+            reason = str(error).rsplit('": ')[-1]  # after the names of Orbax's files
             raise OSError(
                 f"the checkpoint of update {failed} could not be written to "
-                f"{self.directory}; those of updates {self._steps()} are whole. Make "
-                f"room or mend the disk, and the same call goes on ({error!s:.500})"
+                f"{self.directory} ({reason}); those of updates {self._steps()} are "
+                "whole. Make room or mend the disk, and the same call goes on."
             ) from error
 
     def _folder(self, step: int | None) -> Path:
