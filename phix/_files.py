@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,3 +44,48 @@ def atomic_write(path: str | os.PathLike, content: bytes | str) -> None:
     content = content.encode() if isinstance(content, str) else content
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+def hold_directory(directory: Path, what: str) -> int:
+    """Makes a directory and locks it for this process, until the descriptor that is
+    returned is closed or the process ends, however it ends.
+
+    **Arguments:**
+
+    - `directory`: made if missing.
+    - `what`: what an error calls it.
+
+    **Raises:** `ValueError` if another process holds it, `OSError` where nothing can be
+    written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        file = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            _lock(file, what, directory)
+        except BaseException:
+            os.close(file)
+            raise
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{what} cannot be written to ({error.strerror}); choose another, change "
+            "its permissions, or make room",
+            str(directory),
+        ) from None
+    return file
+
+
+def _lock(file: int, what: str, directory: Path) -> None:
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(file, 200).decode(errors="replace").strip()
+        raise ValueError(
+            f"{what} in use: {directory} is held by {holder or 'a process'}; "
+            "wait for it, stop it, or choose another directory."
+        ) from None
+    os.truncate(file, 0)
+    os.write(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode())

@@ -5,7 +5,6 @@ import json
 import math
 import os
 import platform
-import socket
 import sys
 import time
 import tomllib
@@ -17,7 +16,7 @@ import jax
 import tomli_w
 
 from phix._errors import require
-from phix._files import atomic_write, remove_unfinished
+from phix._files import atomic_write, hold_directory, remove_unfinished
 from phix.data._log import JsonLines
 
 
@@ -46,14 +45,14 @@ class RunDirectory:
     - `config`: the resolved configuration, of types that TOML knows (no `None`).
 
     **Raises:** `ValueError` if another process holds it, if it was made with another
-    configuration (naming the first key that differs), or if TOML cannot hold `config`.
+    configuration (naming the first key that differs), or if TOML cannot hold `config`;
+    `OSError` where nothing can be written.
     """
 
     def __init__(self, path: str | os.PathLike, config: Mapping[str, Any]):
         self.path = Path(path).resolve()
         self.config = _as_toml(config)
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.path)
+        self._lock = hold_directory(self.path, "run directory")
         try:
             for folder in (self.path, self.figures):
                 remove_unfinished(folder)
@@ -170,24 +169,6 @@ def _as_toml(config: Mapping[str, Any]) -> dict[str, Any]:
 
     check(config, "")
     return tomllib.loads(tomli_w.dumps(config))
-
-
-def _lock(directory: Path) -> int:
-    import fcntl
-
-    file = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(file, 200).decode(errors="replace").strip()
-        os.close(file)
-        raise ValueError(
-            f"run directory in use: {directory} is held by {holder or 'a process'}; "
-            "wait for it, stop it, or choose another directory."
-        ) from None
-    os.truncate(file, 0)
-    os.write(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-    return file
 
 
 def _environment() -> dict[str, Any]:

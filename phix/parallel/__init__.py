@@ -2,6 +2,7 @@
 
 from phix.parallel._batch_map import batch_map as batch_map
 from phix.parallel._initialise import initialise as initialise
+from phix.parallel._lead import lead as lead
 from phix.parallel._mesh import (
     BATCH_AXIS as BATCH_AXIS,
     make_mesh as make_mesh,
@@ -21,6 +22,7 @@ __all__ = [
     "batch_map",
     "batch_size",
     "initialise",
+    "lead",
     "make_mesh",
     "pad_batch",
     "place_field",

@@ -1,8 +1,11 @@
 """Saving a run while it goes on, and taking it up again, by Orbax."""
 
+import contextlib
 import math
 import os
-from collections.abc import Mapping
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +13,27 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import jax.tree_util as jtu
 import orbax.checkpoint as ocp
-from orbax.checkpoint import checkpoint_managers as managers
 
 from phix._errors import require
+from phix._files import hold_directory
 from phix._types import PRNGKeyArray, PyTree
 from phix.data import check_same_config
+from phix.parallel import lead
+from phix.train._saved import (
+    abstract,
+    compare,
+    described,
+    filled,
+    finite,
+    named_arrays,
+    read_about,
+    read_arrays,
+)
+from phix.train._seal import Damaged, break_seal, check_seal, is_sealed, seal
 
 
-_FORMAT = "phix-train-1"
+_FORMAT = "phix-train-2"
 
 
 class Checkpoints:
@@ -27,12 +41,15 @@ class Checkpoints:
 
     A checkpoint holds the model, the update's memory, the averaged model, the random
     key, the step and `config`: arrays and JSON, never code. It is written in the
-    background and appears in one piece: one cut short by a crash is ignored. If the
-    directory holds a checkpoint, `fit` resumes from the latest, bit for bit.
+    background with checksums of its files, and appears in one piece: one cut short by
+    a crash is ignored. If the directory holds a checkpoint, `fit` resumes from the
+    latest, bit for bit. A damaged one is set aside with a warning, and the one before
+    it is taken.
 
     **Arguments:**
 
-    - `directory`: made if missing; one for each run.
+    - `directory`: made if missing; one for each run, and one `fit` at a time. Several
+      processes that share a fit share the directory.
     - `config`: a JSON-able description of the run. Resuming under another one is an
       error.
     - `every`: updates between checkpoints; one is also saved at the end, and on
@@ -56,25 +73,40 @@ class Checkpoints:
         self.directory = Path(directory).resolve()
         self.config = dict(config or {})
         self.every, self.keep_last, self.keep_best = every, keep_last, keep_best
-        self._manager: ocp.CheckpointManager | None = None
-        self._writing = False
+        self._writer: ocp.AsyncCheckpointer | None = None
+        self._lock: int | None = None
+        self._started: dict[int, float] = {}
 
     @property
     def latest_step(self) -> int | None:
         """Updates behind the latest checkpoint; `None` if there is none."""
-        return self._open().latest_step()
+        return max(self._steps(), default=None)
 
     @property
     def best_step(self) -> int | None:
         """Updates behind the checkpoint of least `keep_best`, if there is one."""
         if self.keep_best is None:
             return None
-        return min(self._metrics(), key=self._metrics().__getitem__, default=None)
+        values = self._values()
+        return min(values, key=values.__getitem__, default=None)
 
     @property
     def best_value(self) -> float:
         """The least `keep_best` so far; infinite if there is none."""
-        return min(self._metrics().values(), default=math.inf)
+        return min(self._values().values(), default=math.inf)
+
+    def hold(self) -> None:
+        """Takes the directory for writing, and sets aside what is damaged in it.
+
+        **Raises:** `ValueError` if another process writes there or no checkpoint is
+        whole; `OSError` if nothing can be written.
+        """
+        if self._writer is None:
+            lead(self._settle)
+            options = ocp.options.AsyncOptions(post_finalization_callback=self._seal)
+            self._writer = ocp.AsyncCheckpointer(
+                ocp.CompositeCheckpointHandler(), async_options=options
+            )
 
     def save(
         self,
@@ -88,23 +120,23 @@ class Checkpoints:
         """Starts to save what is known after `step` updates, unless it is saved.
 
         `value` is that of `keep_best`, where it has just been evaluated.
+
+        **Raises:** `OSError` if the checkpoint before could not be written.
         """
-        manager = self._open(writing=True)
-        if step in manager.all_steps():
+        self.hold()
+        assert self._writer is not None
+        if step in self._started or step in self._steps():
             return
-        parts = {
-            name: ocp.args.StandardSave(_named_arrays(part))
-            for name, part in _parts(state, ema).items()
-            if _abstract(part)  # plain gradient descent remembers nothing
-        }
-        manager.save(
-            step,
-            args=ocp.args.Composite(
-                **parts, about=ocp.args.JsonSave(self._about(state, ema, key))
-            ),
-            metrics=None if self.keep_best is None else {"value": value},
-            force=True,
-        )
+        self.wait()
+        named = {n: named_arrays(part) for n, part in _parts(state, ema).items()}
+        # Plain gradient descent remembers nothing.
+        parts = {n: ocp.args.StandardSave(x) for n, x in named.items() if x}
+        about = self._about(state, ema, key)
+        about["value"] = value if math.isfinite(value) else None
+        self._started[step] = value
+        with self._writing():
+            args = ocp.args.Composite(about=ocp.args.JsonSave(about), **parts)
+            self._writer.save(self._folder(step), args=args)
 
     def restore(
         self, state: PyTree, ema: PyTree, *, key: PRNGKeyArray
@@ -112,15 +144,13 @@ class Checkpoints:
         """Latest step, state and averaged model, shaped and placed like those given.
 
         **Raises:** `ValueError` if the checkpoint is of another configuration, key,
-        model or optimiser, naming the first difference.
+        model or optimiser, naming the first difference; or if none is whole.
         """
-        step = self.latest_step
-        require(step is not None, f"directory: no checkpoint in {self.directory}.")
-        assert step is not None
-        self._check(step, self._about(state, ema, key))
-        templates = _parts(state, ema)
-        arrays = self._arrays(step, templates)
-        parts = {name: _like(templates[name], arrays[name]) for name in templates}
+        step = self._newest()
+        folder, parts = self._folder(step), _parts(state, ema)
+        self._check(folder, self._about(state, ema, key))
+        for name, part in parts.items():
+            parts[name] = filled(part, read_arrays(folder, name, abstract(part)))
         state = eqx.combine(parts["memory"], _only_model(state, parts["model"]))
         return step, state, parts.get("ema")
 
@@ -136,33 +166,69 @@ class Checkpoints:
         - `step`: one of those kept, such as `best_step`; the default is the latest.
         - `ema`: `True` for the averaged model.
 
-        **Raises:** `ValueError` if there is no such checkpoint, or it is of another
-        model.
+        **Raises:** `ValueError` if there is no such checkpoint, it is damaged, or it is
+        of another model.
         """
-        step = self.latest_step if step is None else step
-        known = self._open().all_steps()
+        folder, name, saved = self._saved(step, ema)
+        _check_arrays({name: saved}, {name: described(model)}, self.directory)
+        return filled(model, read_arrays(folder, name, abstract(model)))
+
+    def restore_matching(
+        self,
+        model: PyTree,
+        *,
+        within: Callable[[PyTree], PyTree] | None = None,
+        step: int | None = None,
+        ema: bool = False,
+    ) -> tuple[PyTree, dict[str, str]]:
+        """A model to be tuned, with those arrays of the saved one that fit it.
+
+        An array is taken if its name and shape agree, and brought to the dtype that it
+        has in `model`.
+
+        **Arguments:**
+
+        - `model`: the new model.
+        - `within`: from the model to the part of it that may be taken, such as
+          `lambda model: model.decoder`; all of it if `None`.
+        - `step`, `ema`: as for `restore_model`.
+
+        **Returns:** the model, and what was left: names of arrays, of the model or of
+        the checkpoint, with the reason.
+
+        **Raises:** `ValueError` if there is no such checkpoint, it is damaged, or
+        nothing in it fits.
+        """
+        folder, part, saved = self._saved(step, ema)
+        fits, left = compare(saved, model, within)
         require(
-            step in known,
-            f"step: no checkpoint of step {step} in {self.directory}; there are "
-            f"{sorted(known)}.",
+            len(fits) > 0,
+            f"model: no array of it agrees in name and shape with one in {folder}; "
+            f"left: {left}",
         )
-        assert step is not None
-        name = "ema" if ema else "model"
-        saved = self._saved_about(step)["arrays"]
-        require(name in saved, "ema: the run kept no averaged model.")
-        _check_arrays({name: saved[name]}, {name: _described(model)}, self.directory)
-        return _like(model, self._arrays(step, {name: model})[name])
+        return filled(model, read_arrays(folder, part, fits)), left
 
     def wait(self) -> None:
-        """Waits until all that was saved is on disk."""
-        self._open().wait_until_finished()
+        """Waits until all that was saved is on disk.
+
+        **Raises:** `OSError` if it could not be written.
+        """
+        if self._writer is not None:
+            with self._writing():
+                self._writer.wait_until_finished()
+                if jax.process_index() == 0:
+                    self._tidy()
 
     def close(self) -> None:
         """Waits, and lets go of the directory."""
-        if self._manager is not None:
-            self._manager.close()
-            self._manager = None
-        self._writing = False
+        try:
+            self.wait()
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+            if self._lock is not None:
+                os.close(self._lock)
+            self._writer, self._lock, self._started = None, None, {}
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -170,63 +236,137 @@ class Checkpoints:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _open(self, *, writing: bool = False) -> ocp.CheckpointManager:
-        if writing and not self._writing:
-            self.close()
-            self._writing = True
-        if self._manager is None:
-            self._manager = ocp.CheckpointManager(
-                self.directory, options=self._options()
-            )
-        return self._manager
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """An error in the background comes up at the next call, and is told as one."""
+        try:
+            yield
+        except Exception as error:
+            failed = max(self._started, default=None)
+            self._started.pop(failed, None)
+            reason = str(error).rsplit('": ')[-1]  # after the names of Orbax's files
+            raise OSError(
+                f"the checkpoint of update {failed} could not be written to "
+                f"{self.directory} ({reason}); those of updates {self._steps()} are "
+                "whole. Make room or mend the disk, and the same call goes on."
+            ) from error
 
-    def _options(self) -> ocp.CheckpointManagerOptions:
-        policies: list = [managers.LatestN(self.keep_last)]
-        best: dict = {}
-        if self.keep_best is not None:
-            best = {"best_fn": lambda m: m["value"], "best_mode": "min"}
-            policies.append(
-                managers.BestN(get_metric_fn=best["best_fn"], reverse=True, n=1)
-            )
-        return ocp.CheckpointManagerOptions(
-            preservation_policy=managers.AnyPreservationPolicy(policies),
-            enable_async_checkpointing=True,
-            # Who only reads must not sweep away what a running fit is writing.
-            cleanup_tmp_directories=self._writing and jax.process_count() == 1,
-            **best,
+    def _folder(self, step: int | None) -> Path:
+        return self.directory / str(step)
+
+    def _folders(self) -> list[int]:
+        """Steps with a folder, whole or not, in order."""
+        if not self.directory.is_dir():
+            return []
+        found = (f for f in self.directory.iterdir() if f.is_dir())
+        return sorted(int(f.name) for f in found if f.name.isdecimal())
+
+    def _steps(self) -> list[int]:
+        """Steps that were written to their end, in order."""
+        return [step for step in self._folders() if is_sealed(self._folder(step))]
+
+    def _settle(self) -> None:
+        lock = hold_directory(self.directory, "checkpoint directory")
+        try:
+            for folder in self.directory.glob("*.orbax-checkpoint-tmp*"):
+                shutil.rmtree(folder)
+            for step in self._newest_whole()[1]:
+                aside = self.directory / f"{step}.damaged"
+                shutil.rmtree(aside, ignore_errors=True)
+                os.rename(self._folder(step), aside)
+        except BaseException:
+            os.close(lock)
+            raise
+        self._lock = lock
+
+    def _newest(self) -> int:
+        # Who holds the directory has looked.
+        step = self.latest_step if self._writer else self._newest_whole()[0]
+        require(step is not None, f"directory: no checkpoint in {self.directory}.")
+        assert step is not None
+        return step
+
+    def _newest_whole(self) -> tuple[int | None, list[int]]:
+        """The newest step whose files are whole, and the damaged ones after it."""
+        newest, damaged = None, {}
+        for step in reversed(self._folders()):
+            try:
+                check_seal(self._folder(step))
+            except Damaged as fault:
+                damaged[step] = fault
+            else:
+                newest = step
+                break
+        said = [f"{self._folder(step)}: {fault}" for step, fault in damaged.items()]
+        require(
+            not damaged or newest is not None,
+            f"every checkpoint in {self.directory} is damaged ({'; '.join(said)}); "
+            "bring one back from a copy, or begin anew in another directory.",
         )
+        for fault in said:
+            text = f"damaged checkpoint {fault}; going on from the one of update "
+            warnings.warn(f"{text}{newest}.", stacklevel=2)
+        return newest, list(damaged)
 
-    def _metrics(self) -> dict[int, float]:
-        manager = self._open()
-        found = {step: manager.metrics(step) for step in manager.all_steps()}
-        values = {step: m["value"] for step, m in found.items() if m is not None}
-        return {step: v for step, v in values.items() if math.isfinite(v)}
+    def _tidy(self) -> None:
+        """Removes what is not to be kept, and remains of what was being removed."""
+        steps = self._steps()
+        kept = {*steps[-self.keep_last :], self.best_step}
+        for step in self._folders():
+            if step < max(steps, default=0) and step not in kept:
+                break_seal(self._folder(step))
+                shutil.rmtree(self._folder(step))
+
+    def _seal(self) -> None:
+        """Called by Orbax in process 0 when all is written, before it shows."""
+        (folder,) = self.directory.glob(f"{max(self._started)}.orbax-checkpoint-tmp*")
+        seal(folder)
+
+    def _values(self) -> dict[int, float]:
+        values = {}
+        for step in self._steps():
+            # One damaged is for `restore_model` to refuse.
+            with contextlib.suppress(ValueError):
+                check_seal(self._folder(step), "about/")
+                values[step] = read_about(self._folder(step)).get("value")
+        return {s: v for s, v in (values | self._started).items() if finite(v)}
 
     def _about(self, state: PyTree, ema: PyTree, key: PRNGKeyArray) -> dict[str, Any]:
-        described = {n: _described(part) for n, part in _parts(state, ema).items()}
         return {
             "format": _FORMAT,
             "config": self.config,
             "key": _plain_key(key),
-            "arrays": described,
+            "arrays": {n: described(part) for n, part in _parts(state, ema).items()},
         }
 
-    def _saved_about(self, step: int) -> dict[str, Any]:
-        args = ocp.args.Composite(about=ocp.args.JsonRestore())
-        return self._open().restore(step, args=args)["about"]
-
-    def _check(self, step: int, wanted: dict[str, Any]) -> None:
-        saved = self._saved_about(step)
-        what = f"checkpoint {self.directory / str(step)}"
+    def _check(self, folder: Path, wanted: dict[str, Any]) -> None:
+        saved = read_about(folder)
         for name in ("format", "config", "key"):
-            check_same_config({name: saved.get(name)}, {name: wanted[name]}, what=what)
+            check_same_config(
+                {name: saved[name]}, {name: wanted[name]}, what=f"checkpoint {folder}"
+            )
         _check_arrays(saved["arrays"], wanted["arrays"], self.directory)
 
-    def _arrays(self, step: int, templates: dict[str, PyTree]) -> dict[str, dict]:
-        wanted = {name: _abstract(part) for name, part in templates.items()}
-        args = {n: ocp.args.StandardRestore(part) for n, part in wanted.items() if part}
-        restored = self._open().restore(step, args=ocp.args.Composite(**args))
-        return {name: restored[name] if name in args else {} for name in wanted}
+    def _saved(self, step: int | None, ema: bool) -> tuple[Path, str, dict[str, str]]:
+        """The folder of a whole checkpoint, and what it has of the model wanted."""
+        if step is None:
+            step = self._newest()
+        known = self._steps()
+        require(
+            step in known,
+            f"step: no checkpoint of step {step} in {self.directory}; there are "
+            f"{known}.",
+        )
+        folder, name = self._folder(step), "ema" if ema else "model"
+        try:
+            check_seal(folder)
+        except Damaged as fault:
+            raise ValueError(
+                f"damaged checkpoint {folder}: {fault}; take another step, of {known}."
+            ) from None
+        saved = read_about(folder)["arrays"]
+        require(name in saved, "ema: the run kept no averaged model.")
+        return folder, name, saved[name]
 
 
 def _parts(state: PyTree, ema: PyTree) -> dict[str, PyTree]:
@@ -238,31 +378,6 @@ def _parts(state: PyTree, ema: PyTree) -> dict[str, PyTree]:
 def _only_model(state: PyTree, model: PyTree) -> PyTree:
     is_none = None if model is None else (lambda x: x is None)
     return eqx.tree_at(lambda s: s.model, state, model, is_leaf=is_none)
-
-
-def _named_arrays(tree: PyTree) -> dict[str, Any]:
-    """A copy of each array under the name of its place; the copies outlive donation."""
-    leaves, _ = jtu.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))
-    return {jtu.keystr(path): jnp.copy(leaf) for path, leaf in leaves}
-
-
-def _abstract(tree: PyTree) -> dict[str, Any]:
-    leaves, _ = jtu.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))
-    return {
-        jtu.keystr(path): jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
-        for path, x in leaves
-    }
-
-
-def _described(tree: PyTree) -> dict[str, str]:
-    return {name: f"{x.dtype}{list(x.shape)}" for name, x in _abstract(tree).items()}
-
-
-def _like(tree: PyTree, named: dict[str, Any]) -> PyTree:
-    """`tree` with its arrays replaced by those of the same names."""
-    return jtu.tree_map_with_path(
-        lambda path, x: named[jtu.keystr(path)] if eqx.is_array(x) else x, tree
-    )
 
 
 def _check_arrays(saved: dict, wanted: dict, directory: Path) -> None:

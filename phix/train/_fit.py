@@ -1,5 +1,6 @@
 """The training loop; it knows nothing of any method."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from phix._errors import PhixError, Result, describe, require
+from phix._errors import PhixError, Result, require
 from phix._types import PRNGKeyArray, PyTree
 from phix.data import JsonLines, Progress, StopSignal, TensorBoard
 from phix.parallel import BATCH_AXIS
@@ -62,7 +63,8 @@ def fit(
     - `update`: an update such as `gradient_update(...)`; or an objective such as
         `per_sample(loss)`, together with `optimiser`.
     - `source`: draws the batch of each step, such as `ArraySource(samples)`; `None` for
-        objectives that draw their own points.
+        objectives that draw their own points. A batch without weight moves nothing: its
+        step is counted, and recorded with a loss of NaN.
     - `steps`: number of updates in all, those before a resume included.
     - `key`: random key of the run; step `s` sees keys folded with `s`.
     - `optimiser`, `trainable`: see `gradient_update`; only with an objective.
@@ -89,36 +91,34 @@ def fit(
 
     **Returns:** a `FitResult`.
 
-    **Raises:** `PhixError` naming the first update that was not finite (the state that
-    led to it is saved); `Stopped` after Ctrl-C or SIGTERM (the state is saved);
-    `ValueError` for arguments that do not fit together or a checkpoint of another
-    configuration.
+    **Raises:** `PhixError` naming the first update that was not finite, and the sample
+    where the data are not (the state that led to it is saved); `Stopped` after Ctrl-C
+    or SIGTERM (the state is saved); `ValueError` for arguments that do not fit
+    together, a checkpoint of another configuration, or a directory that another run
+    holds; `OSError` where a checkpoint cannot be written.
     """
     update = _as_update(update, optimiser, trainable)
     _check(steps, evaluate_every, log_every, steps_per_call, source, mesh, ema)
     program, carry = _prepare(
         model, update, source, tuple(monitors), mesh, ema, steps_per_call
     )
-    run = Run(
-        program,
-        carry,
-        key,
-        steps=steps,
-        log=log,
-        log_every=log_every or -(-steps // 500),
-        evaluate=evaluate,
-        evaluate_every=evaluate_every,
-        checkpoint=checkpoint,
-    )
-    try:
+    with checkpoint or contextlib.nullcontext():
+        run = Run(
+            program,
+            carry,
+            key,
+            steps=steps,
+            log=log,
+            log_every=log_every or -(-steps // 500),
+            evaluate=evaluate,
+            evaluate_every=evaluate_every,
+            checkpoint=checkpoint,
+        )
         _drive(run, _Pace(steps_per_call), progress)
-    finally:
-        if checkpoint is not None:
-            checkpoint.close()
     if run.result != Result.successful and throw:
         raise PhixError(
-            f"update {run.step + 1} of {steps} was not finite ({run.last}); the model "
-            f"before it is kept. {describe(run.result)}",
+            f"update {run.step + 1} of {steps} was not finite: {run.blame()} "
+            f"({run.last}). {_saved(run)}",
             run.result,
         )
     return run.fit_result()
@@ -162,9 +162,13 @@ def _drive(run: Run, pace: "_Pace", progress: bool) -> None:
 
 
 def _farewell(run: Run, signal: str) -> str:
-    saved = run.checkpoint
-    where = "not saved" if saved is None else f"saved in {saved.directory}"
-    return f"{signal}: stopped after update {run.step} of {run.steps}; {where}."
+    return f"{signal}: stopped after update {run.step} of {run.steps}. " + _saved(run)
+
+
+def _saved(run: Run) -> str:
+    if run.checkpoint is None:
+        return "Nothing is saved: there is no `checkpoint`."
+    return f"The last good state is saved in {run.checkpoint.directory}."
 
 
 class _Pace:

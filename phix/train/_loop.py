@@ -57,7 +57,8 @@ class Outcome(eqx.Module):
     """What happened: `done` good updates, and a row of scalars for each.
 
     If not `ok`, update number `done` of the span was not finite: its row is recorded,
-    and the carry is the one that led to it.
+    and the carry is the one that led to it. A batch that weighs nothing is counted as
+    done and moves nothing; its loss, 0/0, is NaN.
     """
 
     done: Int[Array, ""]
@@ -85,7 +86,7 @@ def advance(fixed: tuple[Program, Span], carry: Carry) -> tuple[Carry, Outcome]:
 def _loop(program: Program, span: Span, carry: Carry) -> tuple[Carry, Outcome]:
     # One trace serves both the shapes of the metrics and the loop.
     one = jax.jit(lambda carry, step: _step(program, span, carry, step))
-    _, metrics = jax.eval_shape(one, carry, span.start)
+    _, metrics, _ = jax.eval_shape(one, carry, span.start)
     rows = {k: jnp.zeros((program.capacity,), m.dtype) for k, m in metrics.items()}
 
     def going(loop):
@@ -94,10 +95,12 @@ def _loop(program: Program, span: Span, carry: Carry) -> tuple[Carry, Outcome]:
 
     def body(loop):
         done, _, carry, rows = loop
-        new, metrics = one(carry, span.start + done)
+        new, metrics, empty = one(carry, span.start + done)
         rows = {name: rows[name].at[done].set(metrics[name]) for name in rows}
-        ok = _finite(new.state.model, metrics["loss"])
-        carry = jtu.tree_map_with_path(partial(_keep, ok), carry, new)
+        finite = _finite(new.state.model, metrics["loss"])
+        moved = partial(_keep, finite & ~empty)
+        carry = jtu.tree_map_with_path(moved, carry, new)
+        ok = finite | empty
         return done + ok.astype(done.dtype), ok, carry, rows
 
     start = (jnp.int32(0), jnp.asarray(True), carry, rows)
@@ -107,12 +110,14 @@ def _loop(program: Program, span: Span, carry: Carry) -> tuple[Carry, Outcome]:
 
 def _step(
     program: Program, span: Span, carry: Carry, step: Int[Array, ""]
-) -> tuple[Carry, dict[str, Array]]:
+) -> tuple[Carry, dict[str, Array], Bool[Array, ""]]:
+    """What comes of one update, its scalars, and whether its batch weighs nothing."""
     key_data, key_update = jr.split(span.key)
     key = jr.fold_in(key_update, step)
-    batch = None
+    batch, empty = None, jnp.asarray(False)
     if program.source is not None:
-        batch = _share(program, program.source.draw(step, key=key_data))
+        whole = program.source.draw(step, key=key_data)
+        batch, empty = _share(program, whole), jnp.all(whole.weight == 0)
     state = eqx.combine(carry.state, program.static)
     new, metrics = program.update(state, batch, step=step, key=key)
     metrics = dict(metrics)
@@ -123,7 +128,7 @@ def _step(
     ema = None
     if program.ema is not None:
         ema = _average(carry.ema, arrays.model, program.ema, step)
-    return Carry(arrays, ema), metrics
+    return Carry(arrays, ema), metrics, empty
 
 
 def _share(program: Program, batch: Batch) -> Batch:

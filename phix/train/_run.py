@@ -13,6 +13,7 @@ import numpy as np
 from phix._errors import Result, nearest, require
 from phix._types import PRNGKeyArray, PyTree
 from phix.data import JsonLines, TensorBoard
+from phix.train._blame import blame
 from phix.train._checkpoints import Checkpoints
 from phix.train._loop import Carry, Program, Span, advance
 
@@ -122,6 +123,10 @@ class Run:
             return None
         return eqx.combine(self.carry.ema, self.program.static.model)
 
+    def blame(self) -> str:
+        """Why the update after the last one was not finite."""
+        return blame(self.program.source, self.last, self.step, self.key)
+
     def fit_result(self) -> FitResult:
         """What `fit` returns."""
         state = self.state()
@@ -130,6 +135,7 @@ class Run:
         )
 
     def _resume(self, checkpoint: Checkpoints) -> None:
+        checkpoint.hold()
         if checkpoint.latest_step is not None:
             self.step, state, ema = checkpoint.restore(
                 self.state(), self.ema_model(), key=self.key
@@ -161,7 +167,7 @@ class Run:
         names = first + [name for name in rows if name not in first]
         for i in range(count):
             step = self.step + i + 1
-            bad = i == count - 1 and not np.isfinite(rows["loss"][i])
+            bad = not np.isfinite(rows["loss"][i])
             if step in (1, self.steps) or step % self.log_every == 0 or bad:
                 self._record({"step": step, **{n: float(rows[n][i]) for n in names}})
         self.last = {name: float(rows[name][count - 1]) for name in names}

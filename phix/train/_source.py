@@ -85,16 +85,25 @@ class ArraySource(AbstractSource):
         position = jnp.arange(self.batch_size, dtype=jnp.int32)
         if self.batch_size == self.num_samples:
             return Batch(self.samples, self.weight, position)
-        step = jnp.asarray(step, jnp.int32)
-        epoch, place = step // self.num_batches, step % self.num_batches
-        rank = place * self.batch_size + position
-        inside = rank < self.num_samples
-        rank = jnp.minimum(rank, self.num_samples - 1)
-        index = shuffled(rank, self.num_samples, key=jr.fold_in(key, epoch))
+        index = self.index(step, key=key)
         samples, weight = jtu.tree_map(
             lambda x: jnp.take(x, index, axis=0), (self.samples, self.weight)
         )
+        inside = self._rank(step) < self.num_samples
         return Batch(samples, jnp.where(inside, weight, 0), position)
+
+    def index(self, step: IntScalar, *, key: PRNGKeyArray) -> Int[Array, " batch"]:
+        """Which samples the batch of a step is made of; what fills it up included."""
+        if self.batch_size == self.num_samples:
+            return jnp.arange(self.num_samples, dtype=jnp.int32)
+        rank = jnp.minimum(self._rank(step), self.num_samples - 1)
+        epoch = jnp.asarray(step, jnp.int32) // self.num_batches
+        return shuffled(rank, self.num_samples, key=jr.fold_in(key, epoch))
+
+    def _rank(self, step: IntScalar) -> Int[Array, " batch"]:
+        """Places in the epoch, those beyond its end included."""
+        place = jnp.asarray(step, jnp.int32) % self.num_batches
+        return place * self.batch_size + jnp.arange(self.batch_size, dtype=jnp.int32)
 
 
 def shuffled(

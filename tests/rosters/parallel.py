@@ -49,6 +49,7 @@ EXEMPT = {
     "batch_size": "a size read from shapes",
     "use_cores": "a setting of JAX",
     "initialise": "joins processes of a job",
+    "lead": "calls a function of the host",
     "spread": "returns a grid, which holds no array",
     "place_field": "moves an array, changes nothing",
 }

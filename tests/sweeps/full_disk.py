@@ -4,13 +4,13 @@ unshare -rm python full_disk.py DIRECTORY
 """
 
 import json
-import subprocess
 import sys
 
 import jax.numpy as jnp
 import numpy as np
 
 from phix.sweeps import open_sweep, sweep
+from tests.processes import mount
 
 
 def fn(p):
@@ -23,21 +23,16 @@ def run(directory):
     return sweep(fn, points, directory, chunk=4, seconds=0.0, progress=False)
 
 
-def mount(directory, size, *options):
-    command = ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options])]
-    subprocess.run([*command, "tmpfs", directory], check=True)
-
-
 if __name__ == "__main__":
     directory = sys.argv[1]
-    mount(directory, "1500k")
+    mount(directory, "size=1500k")
     try:
         run(directory)
         said = "nothing"
     except OSError as error:
         said = str(error)
     status = open_sweep(directory).status.values
-    mount(directory, "20m", "remount")
+    mount(directory, "size=20m", "remount")
     whole = run(directory)
     wanted = np.stack([fn({"a": np.float32(a)}) for a in range(64)])
     gap = float(np.abs(whole.value.values - wanted).max())

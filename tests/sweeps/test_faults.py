@@ -1,11 +1,6 @@
 """What a sweep survives: little memory, a full disk, a process beside it."""
 
 import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
@@ -16,7 +11,7 @@ import pytest
 from phix._errors import PhixError
 from phix.sweeps import sweep
 from phix.sweeps._program import Program
-from tests.processes import output, start
+from tests.processes import free_port, output, output_with_mounts, start
 from tests.sweeps import shared
 
 
@@ -86,19 +81,8 @@ def test_a_halved_chunk_holds_for_all_that_follows(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_loses_nothing_that_was_committed(tmp_path):
-    unshare = shutil.which("unshare")
-    command = [unshare, "-rm", "true"]
-    if unshare is None or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here without being root")
-    done = subprocess.run(
-        [unshare, "-rm", sys.executable, HERE / "full_disk.py", tmp_path],
-        env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    out = output_with_mounts(HERE / "full_disk.py", tmp_path)
+    found = json.loads(out.splitlines()[-1])
     assert "No space left" in found["said"] and "the same call goes on" in found["said"]
     before, after = found["done"]
     assert 0 < before < 64 and after == 64
@@ -106,9 +90,7 @@ def test_a_full_disk_loses_nothing_that_was_committed(tmp_path):
 
 
 def test_two_processes_share_a_sweep_to_the_same_bits(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = free_port()
     ranks = [
         start(HERE / "one_of_two.py", str(rank), port, tmp_path / "two", **X64)
         for rank in range(2)

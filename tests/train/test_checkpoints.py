@@ -137,6 +137,49 @@ def test_keep_last_and_keep_best(tmp_path):
         assert jnp.array_equal(average["w"], result.ema["w"])
 
 
+class Net(eqx.Module):
+    encoder: dict
+    decoder: dict
+
+
+def check_taken(model, saved, names):
+    """The named arrays are the saved ones, the others are still zero."""
+    for part in ("encoder", "decoder"):
+        for name, x in getattr(model, part).items():
+            wanted = getattr(saved, part).get(name)
+            taken = f".{part}[{name!r}]" in names
+            assert jnp.array_equal(x, wanted.astype(x.dtype) if taken else 0 * x)
+
+
+def test_arrays_that_fit_are_taken_for_fine_tuning(tmp_path, getkey):
+    saved = Net(
+        {"w": jr.normal(getkey(), (4, 3)), "b": jnp.ones(4), "void": jnp.zeros((0, 2))},
+        {"w": jr.normal(getkey(), (3, 4)), "old": jnp.ones(1)},
+    )
+    single = jnp.float32
+    blank = Net(
+        {"w": jnp.zeros((4, 3)), "b": jnp.zeros(5), "void": jnp.zeros((0, 2))},
+        {"w": jnp.zeros((3, 4), single), "new": jnp.zeros(1)},
+    )
+    with Checkpoints(tmp_path) as checkpoint:
+        checkpoint.save(1, UPDATE.init(saved), None, key=KEY)
+    model, left = checkpoint.restore_matching(blank)
+    check_taken(model, saved, [".encoder['w']", ".decoder['w']"])
+    assert model.decoder["w"].dtype == single
+    assert left == {
+        ".encoder['b']": "float64[4] there, float64[5] here",
+        ".decoder['new']": "not in the checkpoint",
+        ".decoder['old']": "not in the model",
+    }
+    part, left = checkpoint.restore_matching(blank, within=lambda m: m.decoder)
+    check_taken(part, saved, [".decoder['w']"])
+    assert left[".encoder['w']"] == "not within the part chosen"
+    with pytest.raises(AssertionError):
+        check_taken(part, saved, [".encoder['w']", ".decoder['w']"])
+    with pytest.raises(ValueError, match="model: no array of it agrees"):
+        checkpoint.restore_matching({"w": jnp.zeros((4, 3))})
+
+
 def test_checkpoint_of_another_run_is_refused(tmp_path):
     run(tmp_path, 5)
     with pytest.raises(ValueError, match=r"config\.net\.width was 8 there and is 9"):
