@@ -127,7 +127,7 @@ def check_adjoint(
     """
     like = jnp.asarray(like)
     eps = float(jnp.finfo(like.dtype).eps)
-    rtol = 300 * eps ** (2 / 3) if rtol is None else rtol
+    slack = 300 * eps ** (2 / 3) if rtol is None else rtol
     step = eps ** (1 / 3)
     name = getattr(operator, "__name__", type(operator).__name__)
     keys = jr.split(jr.key(0) if key is None else key, (_PROBES, 2))
@@ -141,7 +141,7 @@ def check_adjoint(
             f"`adjoint` of {name} gives shape {pulled.shape}; the argument of the "
             f"operator has {like.shape}",
         )
-        _compare(name, (u, pushed), (v, pulled), rtol)
+        _compare(name, (u, pushed), (v, pulled), slack)
 
 
 def _compare(name: str, forward: Any, backward: Any, rtol: float) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from phix import score
+from phix.metrics import energy_distance
 from tests.score.laws import draw, mixture
 
 
@@ -86,15 +87,6 @@ def _standardised_mixture():
     return score.oracles.Mixture(law.weights, means, law.covariances / scale**2)
 
 
-def energy_distance(xs, ys):
-    """2 E|x − y| − E|x − x'| − E|y − y'|."""
-
-    def mean(a, b):
-        return jnp.mean(jnp.linalg.norm(a[:, None] - b[None] + 1e-30, axis=-1))
-
-    return float(2 * mean(xs, ys) - mean(xs, xs) - mean(ys, ys))
-
-
 def _distances(paths, steps, seed):
     """Of samples by Euler's method with the exact velocity, from the same noise."""
     law = _standardised_mixture()
@@ -109,7 +101,7 @@ def _distances(paths, steps, seed):
                 score.sample(exact, x, ts, sampler=score.Euler(), throw=False).x
             )
         )
-        out.append(energy_distance(carry(noise), truth))
+        out.append(float(energy_distance(carry(noise), truth)))
     return out
 
 
