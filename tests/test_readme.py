@@ -112,6 +112,11 @@ def test_the_page_of_sweeps_runs(tmp_path):
     assert "('point', 'time', 'channel', 'x', 'y') 8" in out and "'rows': " in out
 
 
+def test_the_page_on_training_at_scale_runs(tmp_path):
+    out = _run("\n".join(_blocks("docs/training_at_scale.md")), tmp_path)
+    assert "{\"['bias']\": 'not in the checkpoint'}" in out
+
+
 def test_the_page_on_scores_runs(tmp_path):
     out = _run("\n".join(_blocks("docs/scores.md")), tmp_path)
     mean, wanted = re.findall(r"\[(.*?)\]", out)[:2]

@@ -11,6 +11,7 @@ def initialise(
     process_index: int | None = None,
     *,
     timeout: int = 300,
+    lost_after: int = 100,
 ) -> bool:
     """Joins the processes of a job, so that `jax.devices()` are those of all of them.
 
@@ -24,6 +25,8 @@ def initialise(
     - `coordinator`: `"host:port"` of process 0, a free port there.
     - `num_processes`, `process_index`: how many there are, and which one this is.
     - `timeout`: seconds to wait for the others.
+    - `lost_after`: seconds without a sign of life after which a process counts as lost
+        and the others stop.
 
     **Returns:** whether there are other processes.
 
@@ -45,6 +48,7 @@ def initialise(
                 process_index,
                 coordinator_bind_address=coordinator if local else None,
                 initialization_timeout=timeout,
+                heartbeat_timeout_seconds=lost_after,
             )
         except (ValueError, RuntimeError) as error:
             alone = "coordinator_address" in str(error)

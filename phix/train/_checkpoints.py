@@ -75,7 +75,7 @@ class Checkpoints:
         self.every, self.keep_last, self.keep_best = every, keep_last, keep_best
         self._writer: ocp.AsyncCheckpointer | None = None
         self._lock: int | None = None
-        self._started: dict[int, float] = {}
+        self._started: dict[int, float | None] = {}  # steps saved, or on their way
 
     @property
     def latest_step(self) -> int | None:
@@ -103,6 +103,7 @@ class Checkpoints:
         """
         if self._writer is None:
             lead(self._settle)
+            self._started = self._values_on_disk()
             options = ocp.options.AsyncOptions(post_finalization_callback=self._seal)
             self._writer = ocp.AsyncCheckpointer(
                 ocp.CompositeCheckpointHandler(), async_options=options
@@ -125,7 +126,7 @@ class Checkpoints:
         """
         self.hold()
         assert self._writer is not None
-        if step in self._started or step in self._steps():
+        if step in self._started:
             return
         self.wait()
         named = {n: named_arrays(part) for n, part in _parts(state, ema).items()}
@@ -242,6 +243,11 @@ class Checkpoints:
         try:
             yield
         except Exception as error:
+            if (
+                isinstance(error, jax.errors.JaxRuntimeError)
+                and jax.process_count() > 1
+            ):
+                raise  # it was another process, not the disk
             failed = max(self._started, default=None)
             self._started.pop(failed, None)
             reason = str(error).rsplit('": ')[-1]  # after the names of Orbax's files
@@ -323,13 +329,19 @@ class Checkpoints:
         seal(folder)
 
     def _values(self) -> dict[int, float]:
-        values = {}
-        for step in self._steps():
+        # While writing, the disk shows what is there earlier to one process than to
+        # another, and they must agree.
+        values = self._started if self._writer else self._values_on_disk()
+        return {step: v for step, v in values.items() if v is not None and finite(v)}
+
+    def _values_on_disk(self) -> dict[int, float | None]:
+        values = dict.fromkeys(self._steps())
+        for step in values:
             # One damaged is for `restore_model` to refuse.
             with contextlib.suppress(ValueError):
                 check_seal(self._folder(step), "about/")
                 values[step] = read_about(self._folder(step)).get("value")
-        return {s: v for s, v in (values | self._started).items() if finite(v)}
+        return values
 
     def _about(self, state: PyTree, ema: PyTree, key: PRNGKeyArray) -> dict[str, Any]:
         return {

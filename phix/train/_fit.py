@@ -1,8 +1,9 @@
 """The training loop; it knows nothing of any method."""
 
 import contextlib
+import signal as signals
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -95,7 +96,8 @@ def fit(
     where the data are not (the state that led to it is saved); `Stopped` after Ctrl-C
     or SIGTERM (the state is saved); `ValueError` for arguments that do not fit
     together, a checkpoint of another configuration, or a directory that another run
-    holds; `OSError` where a checkpoint cannot be written.
+    holds; `OSError` where a checkpoint cannot be written; `ConnectionError` where one
+    of many processes was lost.
     """
     update = _as_update(update, optimiser, trainable)
     _check(steps, evaluate_every, log_every, steps_per_call, source, mesh, ema)
@@ -152,13 +154,47 @@ def _drive(run: Run, pace: "_Pace", progress: bool) -> None:
     ):
         while run.going:
             pace.start()
-            run.advance(pace.count)
+            with _losses(run, bar):
+                count, signal = _agreed(pace.count, stop.signal)
+                if signal is None:
+                    run.advance(count)
+                else:
+                    run.save()
+            if signal is not None:
+                bar.message(_farewell(run, signal.name))
+                raise Stopped(signal, run.fit_result())
             pace.stop()
             bar.update(run.step, run.shown)
-            if stop.signal is not None and run.going:
-                run.save()
-                bar.message(_farewell(run, stop.signal.name))
-                raise Stopped(stop.signal, run.fit_result())
+
+
+@contextlib.contextmanager
+def _losses(run: Run, bar: Progress) -> Iterator[None]:
+    """An operation that fails among many processes fails because one was lost."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        count = jax.process_count()
+        if count == 1:
+            raise
+        text = (
+            f"one of {count} processes was lost after update {run.step} of {run.steps};"
+            f" the others stop. {_saved(run)} Start all of them again."
+        )
+        bar.message(text)
+        raise ConnectionError(text) from error
+
+
+def _agreed(
+    count: int, signal: signals.Signals | None
+) -> tuple[int, signals.Signals | None]:
+    """What all processes do next: the fewest updates, and stop if one is to stop."""
+    if jax.process_count() == 1:
+        return count, signal
+    from jax.experimental import multihost_utils
+
+    mine = np.asarray([count, -(signal or 0)])
+    count, number = (int(x) for x in multihost_utils.process_allgather(mine).min(0))
+    return count, signals.Signals(-number) if number else None
 
 
 def _farewell(run: Run, signal: str) -> str:

@@ -72,7 +72,8 @@ class Run:
         checkpoint: Checkpoints | None,
     ):
         self.program, self.carry, self.key = program, carry, key
-        self.steps, self.log, self.log_every = steps, log, log_every
+        self.steps, self.log_every = steps, log_every
+        self.log = log if jax.process_index() == 0 else None
         self.evaluate, self.evaluate_every = evaluate, evaluate_every
         self.checkpoint = checkpoint
         self.step = 0
@@ -195,7 +196,7 @@ class Run:
 
     def _record(self, record: dict[str, Any]) -> None:
         self.history.append(record)
-        if self.log is not None and jax.process_index() == 0:
+        if self.log is not None:
             self.log.write(record)
 
 

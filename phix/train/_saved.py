@@ -21,7 +21,8 @@ from phix._types import PyTree
 def read_about(folder: Path) -> dict[str, Any]:
     """The JSON of a checkpoint; `ValueError` if it is not what `fit` writes."""
     with _reading(folder):
-        about = _reader(ocp.JsonCheckpointHandler()).restore(folder / "about")
+        # Not by Orbax, in which all processes wait for each other.
+        about = json.loads((folder / "about" / "metadata").read_bytes())
         kinds = {"format": str, "config": dict, "key": list, "arrays": dict}
         for name, kind in kinds.items():
             require(isinstance(about[name], kind), f"{name} is {about[name]!r:.80}")
@@ -50,7 +51,8 @@ def read_arrays(
     )
     with _reading(folder):
         _check_chunks(folder / part, wanted)
-        found = _reader(ocp.PyTreeCheckpointHandler()).restore(folder / part, args=args)
+        reader = ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
+        found = reader.restore(folder / part, args=args)
         for name, x in found.items():
             require(isinstance(x, jax.Array), f"{part} holds no array {name}")
         return found
@@ -80,10 +82,6 @@ def _reading(folder: Path) -> Iterator[None]:
             "not written by this version of phix, or not by phix; use another one "
             f"({type(error).__name__}: {error!s:.500})"
         ) from error
-
-
-def _reader(handler: ocp.CheckpointHandler) -> ocp.Checkpointer:
-    return ocp.Checkpointer(handler)
 
 
 def named_arrays(tree: PyTree) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def found(directory, number):
 
 
 def test_killed_sweeps_end_in_the_same_bits(tmp_path):
-    last = found(tmp_path, 5)["sweeps"] - 1
+    last = found(tmp_path, 5)["runs"] - 1
     # The check sees a number that is off by one unit in the last place.
     store = Store(tmp_path / str(last))
     rows = store.rows(1)

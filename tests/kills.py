@@ -1,0 +1,87 @@
+"""Kills a run at random moments, again and again, until it has ended.
+
+The children are forked after the imports, before JAX is first used: that is four
+seconds less for each kill.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+
+# Two thirds are SIGKILL, the others SIGTERM and Ctrl-C in turn.
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT)
+SIGNALS += (signal.SIGKILL, signal.SIGKILL)
+
+
+def kill_often(
+    root: Path,
+    kills: int,
+    seed: int,
+    *,
+    run: Callable[[Path], None],
+    committed: Callable[[Path], set],
+    check_same: Callable[[Path, Path], None],
+    longest: float,
+) -> dict:
+    """Counts of kills, of runs, and of what was committed and lost.
+
+    **Arguments:**
+
+    - `run`: does the work in a directory, or goes on with it.
+    - `committed`: what is there and must not be lost.
+    - `check_same`: raises unless two directories hold the same, bit for bit.
+    - `longest`: seconds until a kill, at most.
+
+    A run that ends before its kill is compared and another one begun.
+    """
+    rng = np.random.default_rng(seed)
+    whole, number, done, lost = root / "whole", 0, 0, 0
+    assert ended(child(run, whole))
+    start = time.perf_counter()
+    while done < kills:
+        directory = root / str(number)
+        before = committed(directory)
+        pid = child(run, directory)
+        time.sleep(rng.uniform(0.0, longest))
+        os.kill(pid, SIGNALS[done % len(SIGNALS)])
+        if ended(pid):
+            check_same(directory, whole)
+            number += 1
+            continue
+        done += 1
+        lost += len(before - committed(directory))
+    seconds = time.perf_counter() - start
+    directory = root / str(number)
+    assert ended(child(run, directory))
+    check_same(directory, whole)
+    return {"kills": done, "runs": number + 1, "lost": lost, "seconds": seconds}
+
+
+def child(run: Callable[[Path], None], directory: Path) -> int:
+    """The process id of a run."""
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = 1
+        try:
+            run(directory)
+            code = 0
+        except (SystemExit, KeyboardInterrupt):
+            code = 143
+        finally:
+            os._exit(code)
+    return pid
+
+
+def ended(pid: int) -> bool:
+    """Whether the process ended by itself and well; it must not fail otherwise."""
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    stopped = (143, -signal.SIGTERM, -signal.SIGINT, -signal.SIGKILL)
+    assert code == 0 or code in stopped, code
+    return code == 0
