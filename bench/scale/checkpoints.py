@@ -5,10 +5,10 @@
 A network of 0.85 million weights learns under Adam with an average of the model. Spans
 of updates without a checkpoint and saves are timed in turn, five times in about
 `seconds` (60), and a save is set against the 1000 updates between two of them: once as
-what the fit waits for, and once with all that it takes in the background, as if that
-were taken from the fit. The ten minutes of a fit are not run: the share is the same
-for any length. Resume is the time from the start of a new process, with imports and
-compilation (its cache as it is set up), to the end of its first update.
+what the fit waits for, and once in processor time, that of the background included. The
+ten minutes of a fit are not run: the share is the same for any length. Resume is the
+time from the start of a new process, with imports and compilation (its cache as it is
+set up), to the end of its first update.
 """
 
 import subprocess
@@ -75,20 +75,21 @@ def main(seconds):
         with Checkpoints(folder / str(i)) as saved:
             saved.hold()
             save = partial(saved.save, 1, result.state, result.ema, key=KEY)
-            _, blocked, _ = timed(save)
-            _, behind, used = timed(saved.wait)
-            rows.append((wall / count, processor / count, blocked, behind, used))
+            _, blocked, first = timed(save)
+            _, behind, second = timed(saved.wait)
+            each = (wall / count, processor / count)
+            rows.append((*each, blocked, behind, first + second))
     wall, processor, blocked, behind, used = np.median(rows, axis=0)
     size = sum(f.stat().st_size for f in (folder / "0").rglob("*") if f.is_file())
     print(f"{size / 1e6:.1f} MB a checkpoint; {count} updates in each of 5 spans")
     print(f"an update: {1e3 * wall:.2f} ms, {1e3 * processor:.2f} ms of the processor")
     print(
         f"a save: the fit waits {1e3 * blocked:.0f} ms; then {1e3 * behind:.0f} ms in "
-        f"the background, {1e3 * used:.0f} ms of the processor"
+        f"the background; {1e3 * used:.0f} ms of the processor in all"
     )
     for what, cost, each in (
         ("if the background is free", blocked, wall),
-        ("if it takes its time from the fit", blocked + behind, wall),
+        ("of processor time", used, processor),
     ):
         print(f"share of a fit, {what}: {100 * cost / (EVERY * each):.2f} %")
     train(Checkpoints(folder / "run", every=20), 20, steps_per_call=10)
