@@ -23,16 +23,23 @@ from phix.data._trajectory import (
     trajectory_path as trajectory_path,
 )
 from phix.data._well import open_well as open_well, save_well as save_well
+from phix.data._windows import (
+    Statistics as Statistics,
+    Windows as Windows,
+    statistics as statistics,
+)
 
 
 __all__ = [
     "JsonLines",
     "Progress",
     "RunDirectory",
+    "Statistics",
     "StopSignal",
     "TensorBoard",
     "Trajectory",
     "TrajectoryReader",
+    "Windows",
     "atomic_write",
     "check_same_config",
     "load_trajectories",
@@ -41,5 +48,6 @@ __all__ = [
     "save_pdebench",
     "save_trajectories",
     "save_well",
+    "statistics",
     "trajectory_path",
 ]
