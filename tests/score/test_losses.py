@@ -8,10 +8,10 @@ import optax
 import pytest
 
 from phix import score
+from phix.metrics import energy_distance
 from phix.nn import TimeMLP
 from phix.train import ArraySource, fit, per_sample
 from tests.score.laws import KINDS, PATHS, Tagged, draw, mixture
-from tests.score.test_kinetic import energy_distance
 
 
 COVARIANCE = jnp.array([[1.0, 0.4], [0.4, 0.5]])
