@@ -243,10 +243,8 @@ class Checkpoints:
         try:
             yield
         except Exception as error:
-            if (
-                isinstance(error, jax.errors.JaxRuntimeError)
-                and jax.process_count() > 1
-            ):
+            lost = isinstance(error, jax.errors.JaxRuntimeError)
+            if lost and jax.process_count() > 1:
                 raise  # it was another process, not the disk
             failed = max(self._started, default=None)
             self._started.pop(failed, None)
@@ -329,8 +327,7 @@ class Checkpoints:
         seal(folder)
 
     def _values(self) -> dict[int, float]:
-        # While writing, the disk shows what is there earlier to one process than to
-        # another, and they must agree.
+        # The disk shows what is written to some processes earlier than to others.
         values = self._started if self._writer else self._values_on_disk()
         return {step: v for step, v in values.items() if v is not None and finite(v)}
 
