@@ -244,8 +244,8 @@ class Checkpoints:
             yield
         except Exception as error:
             lost = isinstance(error, jax.errors.JaxRuntimeError)
-            if lost and jax.process_count() > 1:
-                raise  # it was another process, not the disk
+            if lost and jax.process_count() > 1:  # not the disk
+                raise
             failed = max(self._started, default=None)
             self._started.pop(failed, None)
             reason = str(error).rsplit('": ')[-1]  # after the names of Orbax's files
