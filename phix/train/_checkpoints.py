@@ -334,7 +334,6 @@ class Checkpoints:
     def _values_on_disk(self) -> dict[int, float | None]:
         values = dict.fromkeys(self._steps())
         for step in values:
-            # One damaged is for `restore_model` to refuse.
             with contextlib.suppress(ValueError):
                 check_seal(self._folder(step), "about/")
                 values[step] = read_about(self._folder(step)).get("value")
