@@ -248,7 +248,7 @@ class Checkpoints:
                 and jax.process_count() > 1
             ):
                 raise  # it was another process, not the disk
-            failed = max(self._started, default=None)
+            failed = max(self._started, default=0)
             self._started.pop(failed, None)
             reason = str(error).rsplit('": ')[-1]  # after the names of Orbax's files
             raise OSError(
