@@ -246,7 +246,7 @@ class Checkpoints:
             lost = isinstance(error, jax.errors.JaxRuntimeError)
             if lost and jax.process_count() > 1:  # not the disk
                 raise
-            failed = max(self._started, default=None)
+            failed = max(self._started, default=0)
             self._started.pop(failed, None)
             reason = str(error).rsplit('": ')[-1]  # after the names of Orbax's files
             raise OSError(

@@ -33,8 +33,7 @@ def failure(*args, **kwargs):
     return str(info.value)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("batch_size", [None, 7])
+@pytest.mark.parametrize("batch_size, bad", [(None, np.inf), (7, np.nan)])
 def test_a_bad_sample_is_named(tmp_path, batch_size, bad):
     data = ArraySource({"x": X.at[13, 1].set(bad), "y": Y}, batch_size)
     draws = [data.index(step, key=jr.split(KEY)[0]) for step in range(4)]
