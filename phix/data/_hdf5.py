@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from phix.data._watched import WatchedFile
 
 
 if TYPE_CHECKING:
@@ -58,8 +60,12 @@ def reading(path: Path, name: str) -> Iterator[None]:
         ) from error
 
 
-def open_hdf5(path: str | os.PathLike) -> tuple[Path, h5py.File]:
-    """The file, open for reading.
+@contextlib.contextmanager
+def opening(
+    path: str | os.PathLike,
+) -> Iterator[tuple[Path, h5py.File, Callable[[], None]]]:
+    """The path, the file open for reading and what closes it; the file stays open
+    unless the block raises.
 
     **Raises:** `FileNotFoundError`; `ValueError` for what is no HDF5 file;
     `ImportError` without h5py.
@@ -68,17 +74,14 @@ def open_hdf5(path: str | os.PathLike) -> tuple[Path, h5py.File]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no data file at {path}")
-    with reading(path, "the file"):
-        return path, h5py.File(path, "r")
-
-
-@contextlib.contextmanager
-def closed_on_error(file: Any) -> Iterator[None]:
-    """Closes the file if the block raises."""
+    stack = contextlib.ExitStack()
     try:
-        yield
+        watched = stack.enter_context(WatchedFile(path))
+        with reading(path, "the file"):
+            file = stack.enter_context(h5py.File(watched, "r"))
+        yield path, file, stack.close
     except BaseException:
-        file.close()
+        stack.close()
         raise
 
 

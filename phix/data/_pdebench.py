@@ -61,8 +61,7 @@ def open_pdebench(
         Takamoto et al., PDEBench: an extensive benchmark for scientific machine
         learning, NeurIPS 2022.
     """
-    path, file = hdf5.open_hdf5(path)
-    with hdf5.closed_on_error(file):
+    with hdf5.opening(path) as (path, file, close):
         names = hdf5.names_in(path, file)
         numbered = len(names) > 0 and all(name.isdecimal() for name in names)
         layout = _Groups if numbered else _Stack
@@ -74,7 +73,7 @@ def open_pdebench(
         constants = {name: constant(name, value) for name, value in numbers.items()}
         return TrajectoryReader(
             path,
-            file.close,
+            close,
             num_samples=parts.num_samples,
             num_frames=parts.num_frames,
             shape=parts.shape,

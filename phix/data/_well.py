@@ -56,8 +56,7 @@ def open_well(
         Ohana et al., The Well: a large-scale collection of diverse physics simulations
         for machine learning, NeurIPS 2024.
     """
-    path, file = hdf5.open_hdf5(path)
-    with hdf5.closed_on_error(file):
+    with hdf5.opening(path) as (path, file, close):
         well = _Well(path, file)
         coordinates = well.coordinates()
         space = None
@@ -67,7 +66,7 @@ def open_well(
         steady = well.steady | well.scalars()
         return TrajectoryReader(
             path,
-            file.close,
+            close,
             num_samples=well.whole[SAMPLE],
             num_frames=well.whole[TIME],
             shape={axis: well.whole[axis] for axis in well.axes},
