@@ -111,7 +111,9 @@ class _Stack:
             f"has shape {first.shape}; wanted (sample, time, *space"
             f"{', component' if components else ''}) in one to three dimensions",
         )
-        self.shape = dict(zip(_AXES, first.shape[2 : 2 + rank], strict=False))
+        self.shape: dict[str, int] = dict(
+            zip(_AXES, first.shape[2 : 2 + rank], strict=False)
+        )
         self.num_samples, self.num_frames = first.shape[:2]
         whole = {SAMPLE: first.shape[0], TIME: first.shape[1], **self.shape}
         dims = (*whole, *components)

@@ -332,19 +332,16 @@ def _write_field(group: Any, name: str, us: np.ndarray, order: int, ndim: int) -
 
 
 def _write_boundary(group: Any, axis: str, nodes: int, sides: Any) -> None:
-    kinds = [_well_kind(side.kind) for side in sides]
-    ends = [(0, -1)] if kinds[0] == kinds[1] else [(0,), (-1,)]
-    for kind, end in zip(kinds, ends, strict=False):
-        which = "" if len(ends) == 1 else ("_low", "_high")[ends.index(end)]
-        one = _group(
-            group,
-            f"{axis}_{kind.lower()}{which}",
-            associated_dims=[axis],
-            associated_fields=[],
-        )
+    low, high = (_well_kind(side.kind) for side in sides)
+    if low == high:
+        places = [(f"{axis}_{low.lower()}", low, [0, -1])]
+    else:
+        places = [(f"{axis}_low", low, [0]), (f"{axis}_high", high, [-1])]
+    for name, kind, ends in places:
+        one = _group(group, name, associated_dims=[axis], associated_fields=[])
         one.attrs.update(bc_type=kind, sample_varying=False, time_varying=False)
         mask = np.zeros(nodes, bool)
-        mask[list(end)] = True
+        mask[ends] = True
         put(one, "mask", mask)
 
 
