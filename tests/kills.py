@@ -4,13 +4,17 @@ The children are forked after the imports, before JAX is first used: that is fou
 seconds less for each kill.
 """
 
+import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from tests.processes import output
 
 
 # Two thirds are SIGKILL, the others SIGTERM and Ctrl-C in turn.
@@ -60,6 +64,22 @@ def kill_often(
     assert ended(child(run, directory))
     check_same(directory, whole)
     return {"kills": done, "runs": number + 1, "lost": lost, "seconds": seconds}
+
+
+def main(**job) -> None:
+    """`kill_often` with the directory, the number and the seed of the command line;
+    prints its counts as JSON."""
+    folder, kills, seed = sys.argv[1:]
+    print(json.dumps(kill_often(Path(folder), int(kills), int(seed), **job)))
+
+
+def counted(script: str, directory: Path, kills: int, seed: int) -> dict:
+    """The counts of a script that ends in `main`; nothing committed may be lost."""
+    lines = output(script, str(directory), str(kills), str(seed), timeout=3600)
+    counts = json.loads(lines.splitlines()[-1])
+    assert counts["kills"] == kills
+    assert counts["lost"] == 0
+    return counts
 
 
 def child(run: Callable[[Path], None], directory: Path) -> int:

@@ -107,9 +107,10 @@ def burgers() -> Problem:
 def kdv() -> Problem:
     """Two crossed waves that travel, steepen and disperse; unseen places and heights.
 
-    Of decoded fields the solver sees the waves of a grid of 16 by 16 points, which hold
-    all of the truth but a five-hundredth: third derivatives of what a network leaves
-    over in short waves would drown the rest. No PINN-ROM and no CROM: with fourth
+    Of fields that Φ-ROM decodes the solver sees the waves of a grid of 16 by 16 points:
+    third derivatives of what a network leaves over in short waves would drown the rest.
+    The problem was chosen among several in which both methods had been seen, on other
+    trajectories than these. No PINN-ROM and no CROM: with fourth
     derivatives of the network a step of training costs the one half a second, and a
     trajectory costs the other minutes.
     """

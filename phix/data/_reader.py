@@ -15,6 +15,7 @@ import numpy as np
 
 from phix._errors import require
 from phix.data._hdf5 import Refused, check, reading
+from phix.data._place import placed
 from phix.data._trajectory import Trajectory
 from phix.space import Grid
 
@@ -156,7 +157,7 @@ class TrajectoryReader:
         """
         sample = range(len(self))[sample]
         parts = (self.read(sample), self.ts(sample), self.params(sample))
-        us, ts, params = jax.tree.map(self._place, parts)
+        us, ts, params = jax.tree.map(lambda x: placed(x, str(self.path)), parts)
         return Trajectory(
             ts,
             us,
@@ -242,15 +243,6 @@ class TrajectoryReader:
             f"{self.num_frames}, the frames of {self.path}",
         )
         return slice(start, stop)
-
-    def _place(self, array: np.ndarray) -> jax.Array:
-        kept = jax.dtypes.canonicalize_dtype(array.dtype) == array.dtype
-        require(
-            kept,
-            f"{self.path} is {array.dtype} and JAX is in 32-bit mode; enable "
-            "jax_enable_x64, or open the file with dtype=jnp.float32",
-        )
-        return jnp.asarray(array)
 
 
 def uniform_grid(

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from phix._errors import require
 from phix._files import atomic_path
 from phix._types import PyTree
 from phix.data._hdf5 import import_h5py
+from phix.data._place import placed
 from phix.data._trajectory import Trajectory
 from phix.space import AbstractSpace, Grid
 
@@ -175,10 +175,4 @@ def _place(array: Any, name: str, path: Path, dtype: Any) -> jax.Array:
         array = array.astype(dtype)
     elif dtype is not None and array.dtype.kind == "c":
         array = array.astype(np.result_type(dtype, np.complex64))
-    kept = jax.dtypes.canonicalize_dtype(array.dtype) == array.dtype
-    require(
-        kept,
-        f"{path}: {name} is {array.dtype} and JAX is in 32-bit mode; enable "
-        "jax_enable_x64, or pass dtype=jnp.float32",
-    )
-    return jnp.asarray(array)
+    return placed(array, f"{path}: {name}")

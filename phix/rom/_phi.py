@@ -23,7 +23,7 @@ from phix.num import norm
 from phix.pde import AbstractEquation
 from phix.rom._data import Snapshot
 from phix.rom._model import ReducedModel
-from phix.rom._step import latent_step
+from phix.rom._step import carried
 from phix.rom._velocity import (
     decode_on,
     grid_of,
@@ -63,7 +63,6 @@ def _pointwise_rate(
     )
 
 
-_CARRY_STEPS = 8
 _RATES = {"solver": _solver_rate, "pointwise": _pointwise_rate}
 
 
@@ -148,7 +147,7 @@ def phi_loss(
             span_key, key = jr.split(key)
             span = ahead * jr.uniform(span_key, dtype=latent.dtype)
             span = jnp.where(coupled, span, 0.0)
-            latent = _carried(model.dynamics, time, latent, span, cond)
+            latent = carried(model.dynamics, time, latent, span, cond)
             time, field = time + span, decode_on(decoder, grid_of(equation), latent)
         wanted = max(math.ceil(fraction * num_points), latent.shape[0])
         chosen = stratified_subset(num_points, min(wanted, num_points), key=key)
@@ -168,28 +167,6 @@ def phi_loss(
         return value, {"reconstruction": reconstruction, "dynamics": dynamics}
 
     return loss
-
-
-def _carried(
-    dynamics: Callable,
-    t: Float[Array, ""],
-    latent: Float[Array, " latent"],
-    span: Float[Array, ""],
-    cond: Float[Array, " parameters"] | None,
-) -> Float[Array, " latent"]:
-    """The latent that the dynamics reach in a time span; where they fail, the latent.
-
-    Its derivative in the latent is taken as one.
-    """
-    h = span / _CARRY_STEPS
-
-    def advance(now: Array, n: Array) -> tuple[Array, None]:
-        return latent_step(dynamics, now, t + n * h, h, cond), None
-
-    start = jax.lax.stop_gradient(latent)
-    end, _ = jax.lax.scan(advance, start, jnp.arange(_CARRY_STEPS, dtype=latent.dtype))
-    way = jnp.where(jnp.all(jnp.isfinite(end)), end - start, 0.0)
-    return latent + jax.lax.stop_gradient(way)
 
 
 def stratified_subset(

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from phix._types import Array, Float, PyTree, RealScalar
-from phix.score._guide import AbstractGuide, Denoiser, require_one_sided
-from phix.score._path import AbstractInterpolant, AbstractPath, Prediction
+from phix.score._guide import AbstractGuide, AbstractOnPrior, Denoiser
+from phix.score._path import AbstractInterpolant, Prediction
 from phix.score._predict import AbstractPredictor, Denoised, denoised
 
 
@@ -82,7 +82,7 @@ class Energy(AbstractGuide):
         return -weight * (at_state + denoiser.pull(at_data))
 
 
-class Constrained(AbstractPredictor):
+class Constrained(AbstractOnPrior):
     r"""A predictor whose data obey a constraint: $d \leftarrow P(d)$, and the noise
     $(x - \alpha d)/\sigma$ follows.
 
@@ -108,14 +108,6 @@ class Constrained(AbstractPredictor):
     predictor: AbstractPredictor
     project: Callable
 
-    def __check_init__(self):
-        require_one_sided(self.predictor)
-
-    @property
-    def path(self) -> AbstractPath:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """That of the predictor."""
-        return require_one_sided(self.predictor)
-
     def predict(
         self, t: RealScalar, x: Float[Array, "*shape"], kind: str, cond: PyTree = None
     ) -> Float[Array, "*shape"]:
@@ -128,9 +120,6 @@ class Constrained(AbstractPredictor):
 
     def determines(self, t: RealScalar) -> Array:
         return self.predictor.determines(t) & self.path.determines(t, "data")
-
-    def check_times(self, ts: Float[Array, " times"]) -> None:
-        self.predictor.check_times(ts)
 
     def _projected(self, t, x, cond) -> Prediction:
         data = self.predictor.predict(t, x, "data", cond)

@@ -49,7 +49,27 @@ class AbstractGuide(eqx.Module):
         r"""$\nabla_x\log h_t(x)$, to be added to the score."""
 
 
-class Guided(AbstractPredictor):
+class AbstractOnPrior(AbstractPredictor):
+    """A predictor made of another, which must live on a one-sided path.
+
+    - `predictor`: of the prior.
+    """
+
+    predictor: eqx.AbstractVar[AbstractPredictor]
+
+    def __check_init__(self):
+        require_one_sided(self.predictor)
+
+    @property
+    def path(self) -> AbstractPath:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """That of the predictor."""
+        return require_one_sided(self.predictor)
+
+    def check_times(self, ts: Float[Array, " times"]) -> None:
+        self.predictor.check_times(ts)
+
+
+class Guided(AbstractOnPrior):
     r"""A predictor of $p_t(x)\,h_t(x)$: any sampler draws with it.
 
     The score is $\nabla\log p_t + \nabla\log h_t$ and the other kinds follow. It is
@@ -77,14 +97,6 @@ class Guided(AbstractPredictor):
     predictor: AbstractPredictor
     guide: AbstractGuide
 
-    def __check_init__(self):
-        require_one_sided(self.predictor)
-
-    @property
-    def path(self) -> AbstractPath:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """That of the predictor."""
-        return require_one_sided(self.predictor)
-
     def predict(
         self, t: RealScalar, x: Float[Array, "*shape"], kind: str, cond: PyTree = None
     ) -> Float[Array, "*shape"]:
@@ -106,9 +118,6 @@ class Guided(AbstractPredictor):
         path = self.path
         return self.predictor.determines(t) & path.determines(t, "score")
 
-    def check_times(self, ts: Float[Array, " times"]) -> None:
-        self.predictor.check_times(ts)
-
     def _guided(self, t, x, cond):
         t = jnp.asarray(t, x.dtype)
 
@@ -118,7 +127,10 @@ class Guided(AbstractPredictor):
 
         data, push, known = jax.linearize(data_and_all, x, has_aux=True)
         transposed = jax.linear_transpose(push, x)
-        pull = lambda v: transposed(v)[0]  # noqa: E731
+
+        def pull(v):
+            return transposed(v)[0]
+
         denoiser = Denoiser(t, x, data, push, pull, self.path)
         gradient = self.guide.gradient(denoiser)
         return known, jnp.where(self._likely(known), gradient, jnp.nan)

@@ -85,7 +85,10 @@ class Measurement(eqx.Module):
         else:
             adjoint = self.adjoint
             value, push = self.operator(x), self.operator
-            pull = lambda v: (adjoint(v),)  # noqa: E731
+
+            def pull(v):
+                return (adjoint(v),)
+
         require(
             value.shape == self.readings.shape,
             f"`operator` gives shape {value.shape}, `readings` has "

@@ -11,8 +11,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-import jax.random as jr
 import orbax.checkpoint as ocp
 
 from phix._errors import require
@@ -27,6 +25,7 @@ from phix.train._saved import (
     filled,
     finite,
     named_arrays,
+    plain_key,
     read_about,
     read_arrays,
 )
@@ -244,8 +243,8 @@ class Checkpoints:
             yield
         except Exception as error:
             lost = isinstance(error, jax.errors.JaxRuntimeError)
-            if lost and jax.process_count() > 1:  # not the disk
-                raise
+            if lost and jax.process_count() > 1:
+                raise  # it was another process, not the disk
             failed = max(self._started, default=0)
             self._started.pop(failed, None)
             reason = str(error).rsplit('": ')[-1]  # after the names of Orbax's files
@@ -327,13 +326,15 @@ class Checkpoints:
         seal(folder)
 
     def _values(self) -> dict[int, float]:
-        # The disk shows what is written to some processes earlier than to others.
+        # While writing, the disk shows what is there earlier to one process than to
+        # another, and they must agree.
         values = self._started if self._writer else self._values_on_disk()
         return {step: v for step, v in values.items() if v is not None and finite(v)}
 
     def _values_on_disk(self) -> dict[int, float | None]:
         values = dict.fromkeys(self._steps())
         for step in values:
+            # One damaged is for `restore_model` to refuse.
             with contextlib.suppress(ValueError):
                 check_seal(self._folder(step), "about/")
                 values[step] = read_about(self._folder(step)).get("value")
@@ -343,7 +344,7 @@ class Checkpoints:
         return {
             "format": _FORMAT,
             "config": self.config,
-            "key": _plain_key(key),
+            "key": plain_key(key),
             "arrays": {n: described(part) for n, part in _parts(state, ema).items()},
         }
 
@@ -392,9 +393,3 @@ def _check_arrays(saved: dict, wanted: dict, directory: Path) -> None:
     check_same_config(
         {"arrays": saved}, {"arrays": wanted}, what=f"checkpoint in {directory}"
     )
-
-
-def _plain_key(key: PRNGKeyArray) -> list:
-    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-        return jax.device_get(key).tolist()
-    return [str(jr.key_impl(key)), jax.device_get(jr.key_data(key)).tolist()]

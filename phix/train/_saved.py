@@ -10,12 +10,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import jax.tree_util as jtu
 import orbax.checkpoint as ocp
 import tensorstore as ts
 
 from phix._errors import require
-from phix._types import PyTree
+from phix._types import PRNGKeyArray, PyTree
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -142,3 +143,10 @@ def _part(model: PyTree, within: Callable) -> PyTree:
 def finite(value: Any) -> bool:
     """Whether a value read from JSON is a finite number."""
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def plain_key(key: PRNGKeyArray) -> list:
+    """A random key in numbers, for JSON."""
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return jax.device_get(key).tolist()
+    return [str(jr.key_impl(key)), jax.device_get(jr.key_data(key)).tolist()]

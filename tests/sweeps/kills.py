@@ -5,10 +5,6 @@
 Prints counts as JSON.
 """
 
-import json
-import sys
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -17,7 +13,7 @@ import xarray
 
 from phix.sweeps import sobol, sweep
 from phix.sweeps._store import Store, open_sweep
-from tests.kills import kill_often
+from tests.kills import main
 
 
 POINTS = {"a": (0.5, 1.5), "b": (0.0, 1.0)}
@@ -62,14 +58,4 @@ def check_same(directory, whole):
 
 
 if __name__ == "__main__":
-    folder, kills, seed = sys.argv[1:]
-    counts = kill_often(
-        Path(folder),
-        int(kills),
-        int(seed),
-        run=run,
-        committed=committed,
-        check_same=check_same,
-        longest=1.6,
-    )
-    print(json.dumps(counts))
+    main(run=run, committed=committed, check_same=check_same, longest=1.6)

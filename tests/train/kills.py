@@ -5,10 +5,7 @@
 Prints counts as JSON.
 """
 
-import json
-import sys
 import time
-from pathlib import Path
 
 import jax.numpy as jnp
 import jax.random as jr
@@ -17,7 +14,7 @@ import optax
 
 from phix.data import RunDirectory
 from phix.train import ArraySource, Checkpoints, fit, per_sample
-from tests.kills import kill_often
+from tests.kills import main
 
 
 STEPS = 400
@@ -79,14 +76,4 @@ def check_same(directory, whole):
 
 
 if __name__ == "__main__":
-    folder, kills, seed = sys.argv[1:]
-    counts = kill_often(
-        Path(folder),
-        int(kills),
-        int(seed),
-        run=run,
-        committed=committed,
-        check_same=check_same,
-        longest=3.0,
-    )
-    print(json.dumps(counts))
+    main(run=run, committed=committed, check_same=check_same, longest=3.0)

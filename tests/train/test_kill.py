@@ -1,25 +1,16 @@
 """A fit killed at any moment goes on where it was, to the same bits."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.processes import output
+from tests.kills import counted
 from tests.train import kills
 
 
-def found(directory, number, seed):
-    lines = output(kills.__file__, directory, number, seed, timeout=3600)
-    counts = json.loads(lines.splitlines()[-1])
-    assert counts["kills"] == number
-    assert counts["lost"] == 0  # nothing that was committed
-    return counts
-
-
 def test_killed_fits_end_in_the_same_bits(tmp_path):
-    killed = tmp_path / str(found(tmp_path, 5, 0)["runs"] - 1)
+    killed = tmp_path / str(counted(kills.__file__, tmp_path, 5, 0)["runs"] - 1)
     # The check sees a weight that is off by one unit in the last place.
     with np.load(killed / "final.npz") as saved:
         w, ema = saved["w"], saved["ema"]
@@ -31,4 +22,6 @@ def test_killed_fits_end_in_the_same_bits(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_two_hundred_kills(tmp_path: Path):
-    print(found(tmp_path, 200, 1))
+    counts = counted(kills.__file__, tmp_path, 200, 1)
+    print(counts)
+    assert counts["kills"] == 200 and counts["lost"] == 0
