@@ -28,7 +28,7 @@ X64 = os.environ.get("PHIX_TEST_X64", "1") == "1"
 ROSTERS = {
     path.stem: importlib.import_module(f"tests.rosters.{path.stem}")
     for path in sorted((Path(__file__).parent / "rosters").glob("*.py"))
-    if path.stem not in ("__init__", "case", "equations")
+    if path.stem not in ("__init__", "case", "equations", "posteriors")
 }
 CASES = [
     (f"{room}-{case.name}", case)
