@@ -1,4 +1,5 @@
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 
@@ -10,6 +11,14 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Tiny shapes spend their time in the compiler; what it leaves out changes no answer.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# The older emitters compile small programs in two thirds of the time. XLA ends the
+# process at a flag it does not know, hence only with versions that were tried.
+if version("jaxlib").startswith("0.10."):
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+
+# Batched LU decompositions wait for threads of the pool they run on: as many at once as
+# it has threads never end. Two cores make a pool of two.
+os.environ.setdefault("NPROC", "8")
 
 import jax  # noqa: E402
 import jax.random as jr  # noqa: E402

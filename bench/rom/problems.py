@@ -74,7 +74,18 @@ def diffusion() -> Problem:
     test = rom.training_data((ts, us[32:]), grid=grid)
     networks = rom.Networks(8, "sine", 32, 4, 64, 3)
     return Problem(
-        equation, train, test, networks, 15, 80, 1500, 0.3, 0.25, 0.5, (8, 16)
+        equation,
+        train,
+        test,
+        networks,
+        horizon=15,
+        batch=80,
+        steps=1500,
+        warmup=0.3,
+        fraction=0.25,
+        dt=0.5,
+        ranks=(8, 16),
+        ahead=float(ts[15]),
     )
 
 
@@ -147,7 +158,8 @@ def turbulence() -> Problem:
     networks = rom.Networks(12, "sine", 48, 4, 128, 3)
     ts = np.linspace(0.0, 4.0, 20)
     choices = {"neural": ("Φ-ROM", "DINo"), "build": build}
-    choices |= {"steps": 2400, "warmup": 0.25}
+    choices |= {"steps": 1500, "warmup": 0.4, "ahead": float(ts[10])}
+    choices["rates"] = (2.5e-3, 5e-3, 1e-2)
     return _coarse(build(grid), u0s, ts, 0.025, networks, **choices)
 
 

@@ -81,6 +81,11 @@ from phix.rom._quadratic import (
     AffineDynamics as AffineDynamics,
     QuadraticDynamics as QuadraticDynamics,
 )
+from phix.rom._readout import (
+    RandomSines as RandomSines,
+    Readout as Readout,
+    readout as readout,
+)
 from phix.rom._report import ErrorReport as ErrorReport, error_report as error_report
 from phix.rom._training import Training as Training
 from phix.rom._velocity import (
@@ -122,6 +127,8 @@ __all__ = [
     "PhiROM",
     "Price",
     "QuadraticDynamics",
+    "RandomSines",
+    "Readout",
     "ReducedModel",
     "SampledDecoder",
     "TabulatedDecoder",
@@ -151,6 +158,7 @@ __all__ = [
     "pod_modes",
     "price",
     "qdeim",
+    "readout",
     "sequences",
     "slide",
     "snapshots",

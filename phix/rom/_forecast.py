@@ -17,6 +17,7 @@ from phix.integrate import solve
 from phix.nn import FourierDecoder
 from phix.num import hermite
 from phix.rom._model import AbstractLatentMap, ReducedModel
+from phix.rom._readout import Readout
 from phix.rom._velocity import decode_on
 from phix.space import Grid
 
@@ -48,7 +49,7 @@ def forecast(
     model: ReducedModel,
     latent: Float[Array, " latent"],
     ts: Float[Array | np.ndarray, " time"],
-    points: Grid | Float[Array, "points dim"] | None = None,
+    points: Grid | Float[Array, "points dim"] | Readout | None = None,
     *,
     cond: Float[Array, "*time parameters"] | None = None,
     dt: RealScalar | None = None,
@@ -62,7 +63,8 @@ def forecast(
     - `model`: a `ReducedModel`.
     - `latent`: at `ts[0]`, for example from `invert`.
     - `ts`: output times, increasing.
-    - `points`: a grid, an array of points, or `None` for latents alone.
+    - `points`: a grid, an array of points, a `readout` of the model, or `None` for
+      latents alone.
     - `cond`: the parameters of the equation, in the order of `model.parameters`; or
       their values at each of `ts`, "time parameters", linear in between: forcing,
       controls, boundary data.
@@ -188,7 +190,7 @@ def _mapped(
 def decode_frames(
     model: ReducedModel,
     latents: Float[Array, "time latent"],
-    points: Grid | Float[Array, "points dim"],
+    points: Grid | Float[Array, "points dim"] | Readout,
 ) -> Float[Array, "time channels ..."]:
     """The field of every latent, on a grid or at points.
 
@@ -196,13 +198,15 @@ def decode_frames(
 
     - `model`: whose decoder is used.
     - `latents`: "time latent".
-    - `points`: a grid, or "points dim".
+    - `points`: a grid, "points dim", or a `readout`, which takes the decoder's place.
 
     **Returns:** "time channels *space" on a grid, "time channels points" at points. A
     few frames at a time: what is in between fits into a cache. Of many frames of a
     decoder that is affine in the latent, its `basis` is made once and each frame is a
     product with it.
     """
+    if isinstance(points, Readout):
+        return jax.vmap(points)(latents)
     on_grid = isinstance(points, Grid)
     if isinstance(model.decoder, FourierDecoder):
         places = points.points.astype(latents.dtype) if on_grid else points

@@ -20,6 +20,7 @@ from phix.rom._data import TrainingData, training_data
 from phix.rom._forecast import decode_frames, forecast
 from phix.rom._invert import acceptance, invert_frames
 from phix.rom._model import ReducedModel
+from phix.rom._readout import Readout
 from phix.space import Grid
 
 
@@ -143,7 +144,8 @@ def price(
     train: TrainingData | Trajectory | tuple,
     solver: AbstractEquation | Callable,
     dt: RealScalar | None,
-    sensors: Float[Array, "points dim"],
+    sensors: Float[Array, "points dim"] | Readout,
+    fields: Readout | None = None,
     scheme: dfx.AbstractSolver | None = None,
     latent_dt: RealScalar | None = None,
     batch: int = 64,
@@ -173,7 +175,9 @@ def price(
     - `dt`, `scheme`: of the solver as it is, as for `solve`; `dt=None` for an equation
       with a native step.
     - `latent_dt`: step of the forecasts, as for `forecast`.
-    - `sensors`: points at which few values of a field are wanted.
+    - `sensors`: points at which few values of a field are wanted, or their `readout`.
+    - `fields`: a `readout` on the grid of the tests, to be priced and judged in place
+      of the decoder.
     - `batch`: trajectories that are forecast together.
     - `spent`: seconds of making the data and of training, for the breakeven count.
     - `rounds`: calls behind each median.
@@ -211,11 +215,14 @@ def price(
     # As many as are timed: one program for both.
     several = invert(max(batch, test.us.shape[0]))
     starts = several().latent[: test.us.shape[0], 0]
-    error = _error(model, starts, ts, test, latent_dt)
+    whole = test.grid if fields is None else fields
+    error = _error(model, starts, ts, test, whole, latent_dt)
     coarse, coarse_error = (None, math.nan)
     if not (known or native):
         coarse, coarse_error = coarsest(family, fine, error)
-    calls = _calls(model, starts, ts, test, sensors, latent_dt)
+    if not isinstance(sensors, Readout):
+        sensors = sensors.astype(starts.dtype)
+    calls = _calls(model, ts, (None, sensors, whole), latent_dt)
     calls["solver"] = family.run(fine)
     if coarse is not None:
         calls["coarse solver"] = family.run(coarse)
@@ -239,12 +246,7 @@ def _steps_in(interval: float, dt: RealScalar | None) -> float:
 
 
 def _calls(
-    model: ReducedModel,
-    starts: Array,
-    ts: np.ndarray,
-    test: TrainingData,
-    sensors: Array,
-    dt: RealScalar | None,
+    model: ReducedModel, ts: np.ndarray, places: tuple, dt: RealScalar | None
 ) -> dict[str, Callable]:
     """The forecasts, each a function of a latent and parameters."""
 
@@ -256,7 +258,6 @@ def _calls(
 
         return run
 
-    places = (None, sensors.astype(starts.dtype), test.grid)
     return {part: forecasting(w) for part, w in zip(_PARTS, places, strict=True)}
 
 
@@ -265,6 +266,7 @@ def _error(
     starts: Array,
     ts: np.ndarray,
     test: TrainingData,
+    whole: Grid | Readout,
     dt: RealScalar | None,
 ) -> float:
     """The mean error of the forecasts, one trajectory at a time."""
@@ -273,9 +275,7 @@ def _error(
     def one(model, start, cond, truth):
         given = cond if model.parameters else None
         made = forecast(model, start, ts, cond=given, dt=dt, throw=False)
-        return jnp.mean(
-            relative_l2(decode_frames(model, made.latents, test.grid), truth)
-        )
+        return jnp.mean(relative_l2(decode_frames(model, made.latents, whole), truth))
 
     rows = zip(starts, test.cond, test.us, strict=True)
     return float(np.mean([float(one(model, *row)) for row in rows]))

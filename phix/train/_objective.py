@@ -43,7 +43,7 @@ class PerSample(eqx.Module):
             check_scalars(value, metrics)
             return value, metrics
 
-        value, metrics = jax.vmap(one)(batch.samples, batch.position)
+        value, metrics = jax.vmap(one)(_weighty(batch), batch.position)
         weight = batch.weight.astype(value.dtype)
         value, metrics = jtu.tree_map(
             lambda v: jnp.sum(weight * v.astype(weight.dtype)), (value, metrics)
@@ -56,7 +56,7 @@ def per_sample(loss: Callable, *, chunk: int | None = None) -> PerSample:
 
     Sample number $i$ of a batch gets the key `fold_in(key, i)`, whichever device it
     is on. Over devices the sums are reduced, never means of means, so padding and
-    masks (weight zero) leave the mean and its gradient alone.
+    masks (weight zero) leave the mean and its gradient alone, even where they are NaN.
 
     **Arguments:**
 
@@ -74,6 +74,19 @@ def per_sample(loss: Callable, *, chunk: int | None = None) -> PerSample:
         f"chunk must be positive, or None for all samples at once; got {chunk}",
     )
     return PerSample(loss, chunk)
+
+
+def _weighty(batch: Batch) -> PyTree:
+    """The samples, with a weighty one in place of each that weighs nothing: what is
+    missing may be NaN, which zero times the gradient of its loss would keep."""
+    weighs = batch.weight != 0
+    stand_in = jnp.argmax(weighs)
+
+    def chosen(x):
+        keep = weighs.reshape(-1, *[1] * (x.ndim - 1))
+        return jnp.where(keep, x, x[stand_in])
+
+    return jtu.tree_map(chosen, batch.samples)
 
 
 def check_scalars(value: Any, metrics: Any) -> None:
@@ -123,7 +136,9 @@ def value_and_gradient(
             model = eqx.combine(trained, rest)
             return objective.sums(model, samples, step=step, key=key)
 
-        return jax.value_and_grad(part, has_aux=True)(trained)
+        found = jax.value_and_grad(part, has_aux=True)(trained)
+        weighs = jnp.any(samples.weight != 0)  # else no sample could stand in
+        return jtu.tree_map(lambda x: jnp.where(weighs, x, jnp.zeros_like(x)), found)
 
     (value, (weight, metrics)), gradient = _in_chunks(sums, shared, objective.chunk)
     value, weight, metrics, gradient = shared.reduce((value, weight, metrics, gradient))

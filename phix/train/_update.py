@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import jax.tree_util as jtu
 import optax
 
@@ -81,7 +82,13 @@ class GradientUpdate(AbstractUpdate):
             gradient, state.optimiser, trained, value=value
         )
         model = eqx.combine(optax.apply_updates(trained, change), rest)
-        metrics = {"loss": value, **metrics, "grad_norm": optax.tree.norm(gradient)}
+        size = optax.tree.norm(trained)
+        metrics = {
+            "loss": value,
+            **metrics,
+            "grad_norm": optax.tree.norm(gradient),
+            "update_ratio": optax.tree.norm(change) / jnp.where(size > 0, size, 1),
+        }
         return UpdateState(model, memory), metrics
 
     @property
@@ -122,7 +129,8 @@ def gradient_update(
 
     **Returns:** an update with `init(model) -> state` and
     `update(state, batch, *, step, key) -> (state, metrics)`; the metrics are `loss`,
-    those of the objective and `grad_norm`.
+    those of the objective, `grad_norm`, and `update_ratio`, the length of the step
+    over that of the trained arrays (good values: 1e-4 to 1e-2).
 
     **Raises:** `ValueError` if only one of a dict and `labels` is given.
     """

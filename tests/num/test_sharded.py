@@ -38,9 +38,5 @@ for a, b in zip(sharded(data), jax.jit(fn)(data), strict=True):
 
 
 def test_every_loop_runs_in_shard_map_without_collectives():
-    environment = {
-        **os.environ,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
-        "JAX_ENABLE_X64": "1",
-    }
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "4", "JAX_ENABLE_X64": "1"}
     subprocess.run([sys.executable, "-c", SCRIPT], env=environment, check=True)

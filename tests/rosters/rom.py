@@ -260,6 +260,20 @@ def _cheap(dtype):
     return run, (*_args(dtype), jnp.array([0.3, -0.2], dtype))
 
 
+def _readout(dtype):
+    turns = jr.normal(jr.key(7), (4, 2), dtype)
+    parts = (jnp.ones(2, dtype), jnp.eye(2, dtype), turns, jnp.ones(4, dtype))
+    weights = 0.3 * jr.normal(jr.key(8), (3, 7), dtype)
+    modes = jr.normal(jr.key(9), (3, 1, 5), dtype)
+    error = jnp.zeros((), dtype)
+    made = rom.Readout(rom.RandomSines(*parts), weights, modes[0], modes, error)
+
+    def run(made, start):
+        return made(start), made.features(start)
+
+    return run, (made, jnp.array([0.3, -0.2], dtype))
+
+
 def _tabulated(dtype):
     one, box = jnp.ones(1, jnp.float32), nn.MinMax.of(_points(jnp.float32))
     sizes = {"latent_size": 2, "width": 4, "depth": 2}
@@ -378,6 +392,7 @@ CASES = [
         _cheap,
         ("AbstractFieldDecoder", "CoarseDecoder", "SampledDecoder", "coarsened"),
     ),
+    Case("fields by features", _readout, ("Readout", "RandomSines")),
     Case("fields from a table", _tabulated, ("TabulatedDecoder", "tabulated")),
     Case("samples", _samples, ("snapshots", "sequences", "Sequence")),
     Case("stratified subset", _subset, ("stratified_subset",)),
@@ -389,6 +404,7 @@ EXEMPT = {
     "error_report": "measures on the host, with a program for each frame; its parts "
     "are in the roster",
     "fit_encoder": "a loop on the host, as train.fit",
+    "readout": "fitted on the host; what it makes is in the roster",
     "low_rank": "chooses points on the host; its decoder is in the roster",
     "Price": "what price gives",
     "price": "measures on the host; what it times is in the roster",

@@ -46,6 +46,27 @@ def test_gradient_step_is_the_closed_form(getkey):
     check_gradient(one_step, make_batch(getkey).pad(4), w)
 
 
+@pytest.mark.parametrize("chunk", [None, 2])
+def test_missing_samples_may_be_nan(getkey, chunk):
+    """Two of three chunks hold one, the last holds nothing else."""
+    w, weight = jr.normal(getkey(), (3,)), jnp.array([0.0, 1.0, 2.0, 1.0, 0.0, 0.0])
+    whole = make_batch(getkey, weight=weight)
+    x, y = whole.samples
+    holes = jnp.where(weight == 0, jnp.nan, 1.0)
+    missing = eqx.tree_at(lambda b: b.samples, whole, (x * holes[:, None], y * holes))
+    update = gradient_update(per_sample(linear_loss, chunk=chunk), optax.sgd(1.0))
+
+    def stepped(batch, w):
+        state, _ = update(update.init(w), batch, step=0, key=jr.key(0))
+        return state.model
+
+    assert np.array_equal(stepped(missing, w), stepped(whole, w))
+    check_gradient(lambda _, w: stepped(missing, w), whole, w)
+    with pytest.raises(AssertionError):  # a NaN that weighs something is not hidden
+        heavy = eqx.tree_at(lambda b: b.weight, missing, jnp.ones(6))
+        check_gradient(lambda _, w: stepped(heavy, w), whole, w)
+
+
 def test_mean_of_padded_parts_would_be_wrong(getkey):
     w = jr.normal(getkey(), (3,))
     batch = make_batch(getkey).pad(4)
@@ -68,7 +89,9 @@ def test_metrics_are_weighted_means(getkey):
     update = gradient_update(per_sample(linear_loss), optax.sgd(0.1))
     _, metrics = update(update.init(w), batch, step=0, key=getkey())
     errors = batch.samples[0] @ w - batch.samples[1]
-    assert list(metrics) == ["loss", "abs", "grad_norm"]
+    assert list(metrics) == ["loss", "abs", "grad_norm", "update_ratio"]
+    ratio = 0.1 * metrics["grad_norm"] / jnp.linalg.norm(w)
+    assert jnp.allclose(metrics["update_ratio"], ratio, rtol=1e-13)
     assert jnp.allclose(metrics["loss"], jnp.sum(weight * errors**2) / 16, rtol=1e-13)
     assert jnp.allclose(metrics["abs"], jnp.sum(weight * abs(errors)) / 8, rtol=1e-13)
 
