@@ -1,5 +1,6 @@
 """From the loss of one sample to the objective of a batch, and its gradient."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -43,7 +44,7 @@ class PerSample(eqx.Module):
             check_scalars(value, metrics)
             return value, metrics
 
-        value, metrics = jax.vmap(one)(_weighty(batch), batch.position)
+        value, metrics = jax.vmap(one)(_stand_ins(batch), batch.position)
         weight = batch.weight.astype(value.dtype)
         value, metrics = jtu.tree_map(
             lambda v: jnp.sum(weight * v.astype(weight.dtype)), (value, metrics)
@@ -76,14 +77,27 @@ def per_sample(loss: Callable, *, chunk: int | None = None) -> PerSample:
     return PerSample(loss, chunk)
 
 
-def _weighty(batch: Batch) -> PyTree:
-    """The samples, with a weighty one in place of each that weighs nothing: what is
-    missing may be NaN, which zero times the gradient of its loss would keep."""
-    weighs = batch.weight != 0
-    stand_in = jnp.argmax(weighs)
+def _usable(batch: Batch) -> Array:
+    """Whether each sample may be given to the loss: what weighs nothing may be missing,
+    and zero times the gradient of the loss of a NaN is NaN."""
+
+    def finite(x):
+        return jnp.all(jnp.isfinite(x), axis=tuple(range(1, x.ndim)))
+
+    numbers = jtu.tree_leaves(eqx.filter(batch.samples, eqx.is_inexact_array))
+    whole = jnp.ones(batch.weight.shape, bool)
+    return (batch.weight != 0) | functools.reduce(
+        jnp.logical_and, map(finite, numbers), whole
+    )
+
+
+def _stand_ins(batch: Batch) -> PyTree:
+    """The samples, with a usable one in place of each that is not."""
+    usable = _usable(batch)
+    stand_in = jnp.argmax(usable)
 
     def chosen(x):
-        keep = weighs.reshape(-1, *[1] * (x.ndim - 1))
+        keep = usable.reshape(-1, *[1] * (x.ndim - 1))
         return jnp.where(keep, x, x[stand_in])
 
     return jtu.tree_map(chosen, batch.samples)
@@ -137,8 +151,8 @@ def value_and_gradient(
             return objective.sums(model, samples, step=step, key=key)
 
         found = jax.value_and_grad(part, has_aux=True)(trained)
-        weighs = jnp.any(samples.weight != 0)  # else no sample could stand in
-        return jtu.tree_map(lambda x: jnp.where(weighs, x, jnp.zeros_like(x)), found)
+        some = jnp.any(_usable(samples))  # else none could stand in
+        return jtu.tree_map(lambda x: jnp.where(some, x, jnp.zeros_like(x)), found)
 
     (value, (weight, metrics)), gradient = _in_chunks(sums, shared, objective.chunk)
     value, weight, metrics, gradient = shared.reduce((value, weight, metrics, gradient))

@@ -6,7 +6,9 @@ EXEMPT = {
     "JsonLines": "writes a file",
     "Progress": "draws a progress bar",
     "RunDirectory": "keeps a folder on disk",
+    "Statistics": "a record of means and deviations; plain NumPy on the host",
     "StopSignal": "listens to the operating system",
+    "Windows": "reads from files as it is asked",
     "atomic_write": "writes a file",
     "check_same_config": "compares two configurations",
     "TensorBoard": "writes event files",
@@ -18,5 +20,6 @@ EXEMPT = {
     "save_pdebench": "writes a file",
     "save_trajectories": "writes a file",
     "save_well": "writes a file",
+    "statistics": "reads files, block by block, on the host",
     "trajectory_path": "looks at the suffix of a path",
 }

@@ -325,7 +325,7 @@ CASES = [
 EXEMPT = {
     "DPS": "a setting of Likelihood, which is in the roster",
     "PiGDM": "a setting of Likelihood, which is in the roster",
-    "fresh": "a zero",
+    "fresh": "a constant, zero",
     "AbstractGuide": "abstract; its final classes are in the roster",
     "Denoiser": "what guides are handed by Guided, which is in the roster",
     "Linearised": "what Measurement gives, which is in the roster",

@@ -17,7 +17,7 @@ from tests.rosters.case import Case
 def _loss(model, sample, *, step, key):
     x, y = sample
     error = jnp.tanh(jnp.dot(model, x)) - y
-    kick = jr.normal(key, (), jnp.float32).astype(model.dtype)
+    kick = jr.uniform(key, (), jnp.float32).astype(model.dtype)
     return error**2 + kick * model[0] / (1 + step), {"cubed": error**3}
 
 
