@@ -16,7 +16,7 @@ class Windows:
     """Windows of frames over the samples of a reader; each is read when asked for.
 
     `windows[i]` is a dictionary of arrays on the host: `us`, `"length channels
-    *space"`, their times `ts`, and `params` by name. Made for `phix.train.GrainSource`.
+    *space"`, their times `ts`, and `params` by name. Made for `phix.train.HostSource`.
 
     **Arguments:**
 

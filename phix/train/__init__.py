@@ -9,10 +9,12 @@ from phix.train._compose import (
     ensemble_update as ensemble_update,
 )
 from phix.train._fit import fit as fit, lower_updates as lower_updates
+from phix.train._host_source import HostSource as HostSource
 from phix.train._objective import PerSample as PerSample, per_sample as per_sample
 from phix.train._rows import RowsUpdate as RowsUpdate, table_rows as table_rows
 from phix.train._run import FitResult as FitResult, Stopped as Stopped
 from phix.train._source import (
+    AbstractEpochs as AbstractEpochs,
     AbstractSource as AbstractSource,
     ArraySource as ArraySource,
 )
@@ -25,6 +27,7 @@ from phix.train._update import (
 
 
 __all__ = [
+    "AbstractEpochs",
     "AbstractSource",
     "AbstractUpdate",
     "AlternatingUpdate",
@@ -34,6 +37,7 @@ __all__ = [
     "EnsembleUpdate",
     "FitResult",
     "GradientUpdate",
+    "HostSource",
     "PerSample",
     "RowsUpdate",
     "Stopped",

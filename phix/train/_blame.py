@@ -6,7 +6,7 @@ import jax.tree_util as jtu
 import numpy as np
 
 from phix._types import PRNGKeyArray
-from phix.train._source import AbstractSource, ArraySource
+from phix.train._source import AbstractEpochs, AbstractSource
 
 
 def blame(
@@ -43,7 +43,7 @@ def _bad_sample(source: AbstractSource, step: int, key: PRNGKeyArray) -> str | N
         if bad.size:
             name = f"samples{jtu.keystr(path)}"
             place = int(bad[0])
-            if isinstance(source, ArraySource):
+            if isinstance(source, AbstractEpochs):
                 index = int(source.index(step, key=key)[place])
                 return f"{name}[{index}] of the data is not finite"
             return f"{name}[{place}] of the batch is not finite"

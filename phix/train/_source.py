@@ -11,7 +11,7 @@ import jax.tree_util as jtu
 from jax import lax
 
 from phix._errors import require
-from phix._types import Array, Int, IntScalar, PRNGKeyArray, PyTree, Real
+from phix._types import Array, Bool, Int, IntScalar, PRNGKeyArray, PyTree, Real
 from phix.parallel import batch_size as count_rows
 from phix.train._batch import Batch
 
@@ -24,13 +24,47 @@ class AbstractSource(eqx.Module):
         """The batch of update number `step`; `key` is the same for the whole run."""
 
 
-class ArraySource(AbstractSource):
-    """Batches of samples held in arrays on the device.
+class AbstractEpochs(AbstractSource):
+    """A source whose every epoch visits each sample exactly once, in an order drawn for
+    that epoch.
 
-    Every epoch visits each sample exactly once, in an order drawn for that epoch. If
-    `batch_size` does not divide the number of samples, the last batch of an epoch is
-    filled up with samples of weight zero. A draw costs O(batch): the order is a keyed
+    If the batch size does not divide the number of samples, the last batch of an epoch
+    is filled up with samples of weight zero. The order costs O(batch): it is a keyed
     bijection (see `shuffled`), never a sorted array of all samples.
+    """
+
+    batch_size: eqx.AbstractVar[int]
+
+    @property
+    @abc.abstractmethod
+    def num_samples(self) -> int:
+        """Number of samples in an epoch."""
+
+    @property
+    def num_batches(self) -> int:
+        """Number of batches in an epoch."""
+        return math.ceil(self.num_samples / self.batch_size)
+
+    def index(self, step: IntScalar, *, key: PRNGKeyArray) -> Int[Array, " batch"]:
+        """Which samples the batch of a step is made of; what fills it up included."""
+        if self.batch_size == self.num_samples:
+            return jnp.arange(self.num_samples, dtype=jnp.int32)
+        rank = jnp.minimum(self._rank(step), self.num_samples - 1)
+        epoch = jnp.asarray(step, jnp.int32) // self.num_batches
+        return shuffled(rank, self.num_samples, key=jr.fold_in(key, epoch))
+
+    def inside(self, step: IntScalar) -> Bool[Array, " batch"]:
+        """Which places of the batch of a step are not there to fill it up."""
+        return self._rank(step) < self.num_samples
+
+    def _rank(self, step: IntScalar) -> Int[Array, " batch"]:
+        """Places in the epoch, those beyond its end included."""
+        place = jnp.asarray(step, jnp.int32) % self.num_batches
+        return place * self.batch_size + jnp.arange(self.batch_size, dtype=jnp.int32)
+
+
+class ArraySource(AbstractEpochs):
+    """Batches of samples held in arrays on the device.
 
     **Arguments:**
 
@@ -56,30 +90,20 @@ class ArraySource(AbstractSource):
         samples = jtu.tree_map(jnp.asarray, samples)
         num_samples = count_rows(samples, name="samples")
         require(num_samples > 0, "samples: the leading axis is empty.")
-        batch_size = num_samples if batch_size is None else batch_size
-        require(
-            batch_size > 0,
-            f"batch_size: got {batch_size}; give a positive number, or None for all.",
-        )
         if weight is None:
-            weight = jnp.ones(num_samples, _real_dtype(samples))
+            weight = jnp.ones(num_samples, real_dtype(samples))
         require(
             weight.shape == (num_samples,),
             f"weight: got shape {weight.shape}; wanted ({num_samples},).",
         )
         self.samples = samples
         self.weight = weight
-        self.batch_size = min(batch_size, num_samples)
+        self.batch_size = checked_size(batch_size, num_samples)
 
     @property
     def num_samples(self) -> int:
         """Number of samples in an epoch."""
         return self.weight.shape[0]
-
-    @property
-    def num_batches(self) -> int:
-        """Number of batches in an epoch."""
-        return math.ceil(self.num_samples / self.batch_size)
 
     def draw(self, step: IntScalar, *, key: PRNGKeyArray) -> Batch:
         position = jnp.arange(self.batch_size, dtype=jnp.int32)
@@ -89,21 +113,17 @@ class ArraySource(AbstractSource):
         samples, weight = jtu.tree_map(
             lambda x: jnp.take(x, index, axis=0), (self.samples, self.weight)
         )
-        inside = self._rank(step) < self.num_samples
-        return Batch(samples, jnp.where(inside, weight, 0), position)
+        return Batch(samples, jnp.where(self.inside(step), weight, 0), position)
 
-    def index(self, step: IntScalar, *, key: PRNGKeyArray) -> Int[Array, " batch"]:
-        """Which samples the batch of a step is made of; what fills it up included."""
-        if self.batch_size == self.num_samples:
-            return jnp.arange(self.num_samples, dtype=jnp.int32)
-        rank = jnp.minimum(self._rank(step), self.num_samples - 1)
-        epoch = jnp.asarray(step, jnp.int32) // self.num_batches
-        return shuffled(rank, self.num_samples, key=jr.fold_in(key, epoch))
 
-    def _rank(self, step: IntScalar) -> Int[Array, " batch"]:
-        """Places in the epoch, those beyond its end included."""
-        place = jnp.asarray(step, jnp.int32) % self.num_batches
-        return place * self.batch_size + jnp.arange(self.batch_size, dtype=jnp.int32)
+def checked_size(batch_size: int | None, num_samples: int) -> int:
+    """The size of batches of so many samples: all of them if `None`."""
+    size = num_samples if batch_size is None else batch_size
+    require(
+        size > 0,
+        f"batch_size: got {batch_size}; give a positive number, or None for all.",
+    )
+    return min(size, num_samples)
 
 
 def shuffled(
@@ -155,7 +175,7 @@ def _hash(x: Array) -> Array:
     return x ^ (x >> 16)
 
 
-def _real_dtype(samples: PyTree) -> jnp.dtype:
+def real_dtype(samples: PyTree) -> jnp.dtype:
     """The real dtype that goes with the samples; float32 if none is inexact."""
     dtypes = [x.dtype for x in jax.tree.leaves(samples) if eqx.is_inexact_array(x)]
     if not dtypes:
