@@ -237,6 +237,19 @@ def check_key(method: Any, random: bool, key: PRNGKeyArray | None) -> None:
 
 def check_run(predictor: AbstractPredictor, x: Array, ts: Array) -> None:
     """Refuses states and times with which no run from noise to data can start."""
+    check_direction(predictor.path, x, ts)
+    if is_concrete(predictor, ts):
+        require(
+            bool(predictor.determines(ts[0])),
+            f"`ts`: at t = {float(ts[0]):.6g} there is no data in the state "
+            "(alpha = 0), of which a prediction of noise or score says nothing, nor a "
+            "guide; start at path.time_at(-7.0), or predict data or velocity",
+        )
+        predictor.check_times(ts[:-1])
+
+
+def check_direction(path: AbstractInterpolant, x: Array, ts: Array) -> None:
+    """Refuses times that do not lead from noise to data, and states of integers."""
     require(
         jnp.issubdtype(x.dtype, jnp.floating),
         f"`x` must be floating; got {x.dtype}",
@@ -245,7 +258,6 @@ def check_run(predictor: AbstractPredictor, x: Array, ts: Array) -> None:
         ts.ndim == 1 and ts.size >= 2,
         f"`ts` must be a vector of at least two times; got shape {ts.shape}",
     )
-    path = predictor.path
     if isinstance(path, AbstractPath):
         check_ends(path)
     if is_concrete(ts):
@@ -255,11 +267,3 @@ def check_run(predictor: AbstractPredictor, x: Array, ts: Array) -> None:
             f"`ts` must lead from noise (t = {path.t_noise}) to data (t = "
             f"{path.t_data}) without standing still; got {ts}",
         )
-    if is_concrete(predictor, ts):
-        require(
-            bool(predictor.determines(ts[0])),
-            f"`ts`: at t = {float(ts[0]):.6g} there is no data in the state "
-            "(alpha = 0), of which a prediction of noise or score says nothing, nor a "
-            "guide; start at path.time_at(-7.0), or predict data or velocity",
-        )
-        predictor.check_times(ts[:-1])
