@@ -37,13 +37,14 @@ class TwoSidedPredictor(AbstractPredictor):
     def __init__(
         self,
         velocity: Callable,
-        path: AbstractTwoSided,
+        path: AbstractInterpolant,
         noise: Callable | None = None,
     ):
         require(
             isinstance(path, AbstractTwoSided),
             f"`path`: {type(path).__name__} leads from noise to data; take `Predictor`",
         )
+        assert isinstance(path, AbstractTwoSided)
         self.velocity_net, self.path, self.noise_net = velocity, path, noise
 
     def predict(
@@ -122,7 +123,7 @@ class InterpolantLoss(eqx.Module):
 
     def __call__(
         self,
-        model: TwoSidedPredictor,
+        model: Any,
         sample: PyTree,
         *,
         step: IntScalar,
