@@ -3,10 +3,12 @@
 import functools
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from phix import score
 from phix._errors import PhixError
@@ -227,6 +229,68 @@ def test_a_predictor_is_the_same_on_another_path():
             np.testing.assert_allclose(
                 swapped.predict(t, x, kind), exact.predict(t, x, kind), rtol=1e-8
             )
+
+
+class _Signed(score.AbstractPredictor):
+    """An exact predictor whose score has a sign of its own."""
+
+    exact: score.oracles.Exact
+    sign: jax.Array
+
+    @property
+    def path(self):
+        return self.exact.path
+
+    def predict(self, t, x, kind, cond=None):
+        return self.exact.predict(t, x, kind, cond)
+
+    def denoise(self, t, x, cond=None):
+        known = self.exact.denoise(t, x, cond)
+        return known._replace(pull=self.sign * known.pull)
+
+    def determines(self, t):
+        return self.exact.determines(t)
+
+    def check_times(self, ts):
+        del ts
+
+
+THREE = score.oracles.Mixture(
+    [1 / 3, 1 / 3, 1 / 3], [[-6.0], [0.0], [6.0]], [[[0.5]], [[0.33]], [[0.5]]]
+)
+
+
+@eqx.filter_jit
+def _arrived(predictor, sampler, count):
+    keys = jax.random.split(jax.random.key(5), (2, count))
+    ts = jnp.linspace(1.0, 0.0, 201)
+
+    def one(start, key):
+        x = score.start(LINEAR, jnp.zeros(1), key=start)
+        return score.sample(predictor, x, ts, sampler=sampler, key=key, throw=False).x
+
+    return jax.vmap(one)(*keys)[:, 0]
+
+
+def _check_marginal(level, sign=1.0, count=4000):
+    """The test of Kolmogorov and Smirnov against the CDF, at the level of 1 %."""
+    predictor = _Signed(THREE.along(LINEAR), jnp.asarray(sign))
+    found = _arrived(predictor, score.StochasticHeun(score.constant(level)), count)
+    spread = np.sqrt(np.asarray(THREE.covariances)[:, 0, 0])
+
+    def cdf(x):
+        z = (np.asarray(x)[:, None] - np.asarray(THREE.means)[:, 0]) / spread
+        return np.mean(stats.norm.cdf(z), axis=1)
+
+    statistic = stats.kstest(np.asarray(found), cdf).statistic
+    assert statistic < 1.63 / np.sqrt(count)
+
+
+def test_the_law_of_an_sde_does_not_depend_on_its_noise_level():
+    for level in (0.0, 0.5, 5.0):
+        _check_marginal(level)
+    with pytest.raises(AssertionError):
+        _check_marginal(0.5, sign=-1.0)
 
 
 @pytest.mark.parametrize("sampler", [score.StochasticHeun(), score.EulerMaruyama()])
