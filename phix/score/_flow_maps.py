@@ -261,9 +261,9 @@ def jump(
     **Raises:** `ValueError` for times that do not lead from noise to data; `PhixError`
     with the first bad step when the state is not finite.
     """
-    with eagerly(ts, flow_map):
+    with eagerly(ts):
         ts = jnp.asarray(ts, x.dtype)
-        check_direction(flow_map.path, x, ts)
+    check_direction(flow_map.path, x, ts)
     found = _jump(flow_map, x, ts, cond)
     return found.throw() if throw else found
 

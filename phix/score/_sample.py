@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from phix._errors import (
     PhixError,
@@ -132,8 +133,9 @@ def sample(
     of training, and a kind of prediction that says nothing of the data at `ts[0]`;
     `PhixError` with the first bad step when the state is not finite.
     """
-    with eagerly(ts, predictor):
+    with eagerly(ts):
         ts = jnp.asarray(ts, x.dtype)
+    with eagerly(ts, predictor):
         check_run(predictor, x, ts)
         check_key(sampler, sampler.random, key)
     drawn = _sample(predictor, x, ts, sampler, key, cond, memory)
@@ -261,9 +263,10 @@ def check_direction(path: AbstractInterpolant, x: Array, ts: Array) -> None:
     if isinstance(path, AbstractPath):
         check_ends(path)
     if is_concrete(ts):
-        forward = jnp.diff(ts) * (1 if path.t_data > path.t_noise else -1)
+        # With NumPy: under `jit` a known array becomes a traced one by any operation.
+        forward = np.diff(np.asarray(ts)) * (1 if path.t_data > path.t_noise else -1)
         require(
-            bool(jnp.all(forward > 0)),
+            bool(np.all(forward > 0)),
             f"`ts` must lead from noise (t = {path.t_noise}) to data (t = "
             f"{path.t_data}) without standing still; got {ts}",
         )

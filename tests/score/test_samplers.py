@@ -199,6 +199,23 @@ def test_wrong_calls_are_named(arguments, message):
         score.sample(predictor, x, arguments.pop("ts"), **arguments)
 
 
+def test_known_times_are_checked_where_the_predictor_is_traced():
+    exact = Tagged(mixture().along(LINEAR), "velocity")
+
+    @eqx.filter_jit
+    def drawn(exact, x, ts):
+        ts = np.linspace(1.0, 0.0, 4) if ts is None else ts
+        return score.sample(exact, x, jnp.asarray(ts), sampler=score.DDIM()).x
+
+    x, ts = jnp.array([0.5, -0.2]), jnp.linspace(1.0, 0.0, 4)
+    np.testing.assert_allclose(drawn(exact, x, None), drawn(exact, x, ts), rtol=1e-12)
+    known = jnp.array([0.0, 1.0])
+    with pytest.raises(ValueError, match="lead from noise"):
+        eqx.filter_jit(
+            lambda exact: score.sample(exact, x, known, sampler=score.DDIM())
+        )(exact)
+
+
 def _network(log_snr, x, cond):
     del cond
     return jnp.tanh(log_snr) * x
