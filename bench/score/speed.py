@@ -115,7 +115,7 @@ def by_hand() -> Callable:
 
 
 def drawn_before() -> Callable:
-    """The noise of all steps in one call, before the scan: for states of few numbers."""
+    """All noise in one call before the scan: for states of few numbers."""
     times = jnp.asarray(TIMES, jnp.float32)
 
     @jax.jit
