@@ -162,5 +162,6 @@ def _target_of(c: TwoSidedCoefficients, state: Array, slope: Array) -> Array:
     wronskian = c.alpha * c.d_beta - c.d_alpha * c.beta
     apart = jnp.abs(wronskian) > 0
     both = (c.alpha * slope - c.d_alpha * state) / jnp.where(apart, wronskian, 1)
-    alone = state / jnp.where(c.alpha == 0, c.beta, jnp.nan)
+    lonely = (c.alpha == 0) & (c.beta != 0)
+    alone = jnp.where(lonely, state / jnp.where(lonely, c.beta, 1), jnp.nan)
     return jnp.where(apart, both, alone)
