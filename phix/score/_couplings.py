@@ -1,6 +1,7 @@
 """Couplings of two sets of samples: exact and entropic optimal transport."""
 
 import abc
+import importlib
 import warnings
 from typing import Any
 
@@ -15,6 +16,9 @@ from phix._errors import is_concrete, require
 from phix._types import Array, Float, Int, IntScalar, PRNGKeyArray, RealScalar
 from phix.score._base import AbstractNoise
 from phix.train import AbstractSource, Batch
+
+
+_OTT = ("ott.geometry.pointcloud", "ott.solvers.linear")
 
 
 class AbstractCoupling(eqx.Module):
@@ -64,7 +68,8 @@ class SinkhornPairs(AbstractCoupling):
 
     - `epsilon`: ε > 0, that of `SchroedingerBridge`.
 
-    **Raises:** `ImportError` without the extra `ot`.
+    **Raises:** `ImportError` without the extra `ot`; a run-time error where the plan
+    does not converge.
     """
 
     epsilon: RealScalar
@@ -80,6 +85,11 @@ class SinkhornPairs(AbstractCoupling):
         key: PRNGKeyArray,
     ) -> Int[Array, " samples"]:
         plan = sinkhorn_plan(x0s, x1s, self.epsilon)
+        plan = eqx.error_if(
+            plan,
+            jnp.any(jnp.isnan(plan)),
+            "the plan did not converge; take a larger `epsilon`, or `OptimalPairs`",
+        )
         return jr.categorical(key, jnp.log(plan), axis=1).astype(jnp.int32)
 
 
@@ -178,15 +188,13 @@ def _check_epsilon(epsilon: RealScalar) -> None:
     )
 
 
-def _ott() -> tuple[Any, Any]:
+def _ott() -> tuple[Any, ...]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of jaxopt, which it imports
-            from ott.geometry import pointcloud
-            from ott.solvers import linear
+            return tuple(map(importlib.import_module, _OTT))
     except ImportError as error:
         raise ImportError(
             'entropic plans of samples need ott-jax: pip install "phix-jax[ot]"; '
             "between Gaussians `oracles.entropic_plan`, without entropy `OptimalPairs`"
         ) from error
-    return pointcloud, linear

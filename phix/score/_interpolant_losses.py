@@ -135,13 +135,14 @@ class InterpolantLoss(eqx.Module):
             isinstance(sample, tuple) and len(sample) in (2, 3),
             "`sample` must be a pair (x0, x1), or a triple with conditions",
         )
-        x0, x1, cond = (*sample, None)[:3]
+        x0, x1 = sample[:2]
+        cond = sample[2] if len(sample) == 3 else None
         time_key, noise_key = jr.split(key)
         t = self.times(model.path, key=time_key, dtype=x0.dtype)
         drawn = jr.normal(noise_key, x0.shape, x0.dtype)
         signs = (1.0, -1.0) if self.antithetic else (1.0,)
         terms = [_terms(model, t, x0, x1, sign * drawn, cond) for sign in signs]
-        velocity, noise = (sum(part) / len(signs) for part in zip(*terms, strict=True))
+        velocity, noise = jnp.mean(jnp.stack([jnp.stack(v) for v in terms]), axis=0)
         return velocity + noise, {"velocity": velocity, "noise": noise}
 
 

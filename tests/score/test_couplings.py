@@ -145,6 +145,12 @@ def test_a_predictor_of_two_sides_says_what_the_bridge_does():
     assert np.all(np.isnan(alone.score(0.4, x)))
 
 
+def test_a_missing_extra_is_named(monkeypatch):
+    monkeypatch.setattr("phix.score._couplings._OTT", ("no_such_package",))
+    with pytest.raises(ImportError, match=r"pip install \"phix-jax\[ot\]\""):
+        score.sinkhorn_plan(jnp.ones((2, 1)), jnp.ones((2, 1)), 0.5)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -189,6 +189,15 @@ def test_densities_are_those_of_the_values(name):
     [
         (lambda: score.Prediction(jnp.ones(2), "nois"), "did you mean 'noise'"),
         (lambda: score.Predictor(lambda *a: a[1], PATHS["VP"], "x0"), "`kind`: 'x0'"),
+        (lambda: score.MatchingLoss("scores"), "did you mean 'score'"),
+        (
+            lambda: PATHS["VP"].convert(
+                score.Prediction(jnp.ones(2), "data"), 0.5, jnp.ones(2), "x0"
+            ),
+            "`kind`: 'x0' is no kind of prediction",
+        ),
+        (lambda: score.DenoisingScoreLoss(0.0), "`sigma` must be positive; got 0.0"),
+        (lambda: score.VE(0.0, 30.0), "`sigma_min` must be positive; got 0.0"),
         (lambda: score.VE(30.0, 0.01), "wanted data there"),
         (lambda: score.VP(20.0, -1.0), "`beta_max` must be positive; got -1"),
         (lambda: score.FlowMatching(1.5), "wanted data there"),

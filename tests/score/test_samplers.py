@@ -188,6 +188,10 @@ def _bad(**changes):
     [
         (_bad(ts=jnp.array([0.0, 1.0])), "lead from noise"),
         (_bad(ts=jnp.array([1.0, 1.0])), "without standing still"),
+        (
+            _bad(predictor=mixture().along(score.Linear(t_data=1.0, t_noise=0.0))),
+            "Are the ends exchanged",
+        ),
         (_bad(ts=jnp.array([1.0])), "at least two times"),
         (_bad(x=jnp.ones(2, int)), "`x` must be floating"),
         (_bad(sampler=score.EulerMaruyama()), "`key`: EulerMaruyama draws noise"),
@@ -229,6 +233,8 @@ def test_a_schedule_beyond_the_range_of_training_is_refused():
     long = score.times(PATHS["VE"], 3, "log_snr", log_snr_range=(-3.0, 3.9))
     with pytest.raises(ValueError, match=r"outside \[-2, 4\]"):
         score.sample(trained, x, long, sampler=score.DDIM())
+    with pytest.raises(ValueError, match=r"outside \[-2, 4\]"):
+        score.log_likelihood(trained, x)
     # Swapped: from VE, whose λ ends at 4.6, to a path that begins at −∞.
     whole = score.Predictor(_network, PATHS["VE"], "data")
     swapped = score.OnPath(whole, LINEAR)

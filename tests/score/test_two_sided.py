@@ -271,6 +271,8 @@ def test_wrong_calls_are_named():
         score.oracles.Bridge(SOURCE, mixture(), bridge.path, jnp.zeros((2, 2)))
     with pytest.raises(ValueError, match="`scale` must be positive"):
         score.Brownian(-1.0)
+    with pytest.raises(ValueError, match="`epsilon` must be positive; got 0.0"):
+        score.SchroedingerBridge(0.0)
     with pytest.raises(ValueError, match="`level` must not be negative"):
         score.constant(-0.1)
     with pytest.raises(ValueError, match="one-sided path"):
