@@ -338,6 +338,7 @@ CASES = [
         _map_losses,
         ("MeanFlowLoss", "LagrangianLoss", "ProgressiveLoss", "ConsistencyLoss"),
         no_grad="by intent there is no derivative through their targets",
+        slow="their values are tested in tests/score/test_flow_maps.py",
     ),
     Case("two-sided", _two_sided, ("TwoSidedPredictor",)),
     Case("table", _table, ("Tabulated", "kinetic_energy")),
