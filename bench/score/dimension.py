@@ -3,7 +3,7 @@
     python -m bench.score.dimension [POINTS]
 
 Spheres of 2, 5 and 10 dimensions, unit variance along their axes, turned at random in
-20 dimensions; a perceptron of 128 × 3, 30,000 steps of 256 samples, as a gradient
+20 dimensions; a perceptron of 128 × 3, 20,000 steps of 256 samples, as a gradient
 (`Conservative`) and as it is; the count of `intrinsic_dimension` at points of the data
 between σ/α of 0.3 and 0.1. "sheared" is the gradient with a gauge added: in a plane of
 the sphere every circle turns at a speed of its own, which changes no density. Prints
@@ -26,7 +26,7 @@ from phix.nn import TimeMLP
 from phix.train import ArraySource, fit, per_sample
 
 
-DIM, LEVELS, SAMPLES, STEPS = 20, (0.3, 0.1), 50_000, 30_000
+DIM, LEVELS, SAMPLES, STEPS = 20, (0.3, 0.1), 50_000, 20_000
 PATH = score.Linear()
 
 
