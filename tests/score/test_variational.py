@@ -187,6 +187,7 @@ def _check_map_limit(weight):
     assert np.all(np.diff(errors) < 0) and errors[-1] < 0.01
 
 
+@pytest.mark.slow
 def test_priors_near_the_data_make_red_diff_the_mode_of_the_posterior():
     _check_map_limit(lambda path, t: path.alpha(t) ** 2 / path.variance(t))
     with pytest.raises(AssertionError):  # the weight of the publication
