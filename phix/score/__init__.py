@@ -13,6 +13,13 @@ from phix.score._calibrate import (
     calibrated_weight as calibrated_weight,
     velocity_error as velocity_error,
 )
+from phix.score._couplings import (
+    AbstractCoupling as AbstractCoupling,
+    OptimalPairs as OptimalPairs,
+    PairedSource as PairedSource,
+    SinkhornPairs as SinkhornPairs,
+    sinkhorn_plan as sinkhorn_plan,
+)
 from phix.score._exponential import (
     DDIM as DDIM,
     DPM2 as DPM2,
@@ -21,6 +28,15 @@ from phix.score._exponential import (
     Multistep as Multistep,
 )
 from phix.score._fit_readings import fit_readings as fit_readings
+from phix.score._flow_maps import (
+    AbstractFlowMap as AbstractFlowMap,
+    FlowMap as FlowMap,
+    StepMap as StepMap,
+    eulerian_defect as eulerian_defect,
+    jump as jump,
+    lagrangian_defect as lagrangian_defect,
+    semigroup_defect as semigroup_defect,
+)
 from phix.score._gauge import (
     Dimension as Dimension,
     Gauge as Gauge,
@@ -38,6 +54,11 @@ from phix.score._guide import (
     AbstractGuide as AbstractGuide,
     Denoiser as Denoiser,
     Guided as Guided,
+)
+from phix.score._interpolant_losses import (
+    InterpolantLoss as InterpolantLoss,
+    OpenTimes as OpenTimes,
+    TwoSidedPredictor as TwoSidedPredictor,
 )
 from phix.score._kinetic import (
     KineticOptimal as KineticOptimal,
@@ -69,6 +90,14 @@ from phix.score._losses import (
     sigma_squared as sigma_squared,
     sliced_score_loss as sliced_score_loss,
     uniform_weight as uniform_weight,
+)
+from phix.score._map_losses import (
+    ConsistencyLoss as ConsistencyLoss,
+    LagrangianLoss as LagrangianLoss,
+    MeanFlowLoss as MeanFlowLoss,
+    ProgressiveLoss as ProgressiveLoss,
+    SpansToData as SpansToData,
+    UniformSpans as UniformSpans,
 )
 from phix.score._measure import (
     Linearised as Linearised,
@@ -151,6 +180,8 @@ from phix.score._variational import (
 
 
 __all__ = [
+    "AbstractCoupling",
+    "AbstractFlowMap",
     "AbstractGuide",
     "AbstractInterpolant",
     "AbstractLatent",
@@ -165,6 +196,7 @@ __all__ = [
     "ClassifierFree",
     "Coefficients",
     "Conservative",
+    "ConsistencyLoss",
     "Constrained",
     "Cosine",
     "DDIM",
@@ -183,6 +215,7 @@ __all__ = [
     "EulerMaruyama",
     "ExponentialAB",
     "FieldNoise",
+    "FlowMap",
     "FlowMatching",
     "Flowed",
     "Foellmer",
@@ -190,7 +223,9 @@ __all__ = [
     "GaugeLoss",
     "Guided",
     "Heun",
+    "InterpolantLoss",
     "KineticOptimal",
+    "LagrangianLoss",
     "Likelihood",
     "Linear",
     "LinearInterpolant",
@@ -199,16 +234,21 @@ __all__ = [
     "LogitNormalTimes",
     "MMPS",
     "MatchingLoss",
+    "MeanFlowLoss",
     "Measurement",
     "Mirror",
     "Multistep",
     "NoLatent",
     "OnPath",
+    "OpenTimes",
+    "OptimalPairs",
+    "PairedSource",
     "PiGDM",
     "PowerTimes",
     "Prediction",
     "Predictor",
     "PredictorCorrector",
+    "ProgressiveLoss",
     "Projected",
     "Quadratic",
     "RK4",
@@ -217,12 +257,17 @@ __all__ = [
     "Sample",
     "SchroedingerBridge",
     "SineSquared",
+    "SinkhornPairs",
+    "SpansToData",
+    "StepMap",
     "StochasticHeun",
     "Tableau",
     "Tabulated",
     "Trigonometric",
     "TrigonometricInterpolant",
     "TwoSidedCoefficients",
+    "TwoSidedPredictor",
+    "UniformSpans",
     "UniformTimes",
     "VE",
     "VP",
@@ -235,6 +280,7 @@ __all__ = [
     "curl_penalty",
     "denoising_error",
     "edm_weight",
+    "eulerian_defect",
     "explicit_score_loss",
     "fit_readings",
     "flair",
@@ -245,8 +291,10 @@ __all__ = [
     "gauge_residual",
     "gaussian_denoising_error",
     "intrinsic_dimension",
+    "jump",
     "kinetic_energy",
     "kinetic_optimal",
+    "lagrangian_defect",
     "log_likelihood",
     "min_snr",
     "oracles",
@@ -254,7 +302,9 @@ __all__ = [
     "red_diff",
     "reverse_diffusion",
     "sample",
+    "semigroup_defect",
     "sigma_squared",
+    "sinkhorn_plan",
     "sliced_score_loss",
     "start",
     "straight_share",

@@ -106,7 +106,9 @@ class KineticOptimal(eqx.Module):
     energy: float = eqx.field(static=True)
 
 
-def kinetic_optimal(mmse: Callable[[np.ndarray], np.ndarray]) -> KineticOptimal:
+def kinetic_optimal(
+    mmse: Callable[[np.ndarray], np.ndarray], *, floor: float = 0.0
+) -> KineticOptimal:
     r"""The kinetic-optimal path, from how well the data can be denoised.
 
     With $(\alpha, \sigma) = r(\sin\theta, \cos\theta)$ the energy is that of a curve in
@@ -119,17 +121,25 @@ def kinetic_optimal(mmse: Callable[[np.ndarray], np.ndarray]) -> KineticOptimal:
     - `mmse`: m(s), the least mean-square error $\frac1dE|x - E[x|y]|^2$ of data of mean
         zero and unit mean square from $y = x + z/s$; of an array of s > 0. From data by
         `denoising_error`.
+    - `floor`: added to γ. Where data look Gaussian γ is next to nothing, moving is free
+        and θ runs; few steps cannot follow, and a measured γ errs there by more than
+        its size.
 
-    **Returns:** a `KineticOptimal`. Where γ is 0 at an end, slopes are infinite there;
-    the table ends in a chord.
+    **Returns:** a `KineticOptimal`, whose energy is that with the floor. Where γ is 0
+    at an end, slopes are infinite there; the table ends in a chord.
 
-    **Raises:** `ValueError` where m is not a finite number in [0, 1] or no flow is
-    needed (γ = 0 everywhere: any path will do).
+    **Raises:** `ValueError` where m is not a finite number in [0, 1], no flow is needed
+    (γ = 0 everywhere: any path will do), or the floor is negative.
+
+    **Good values:** a floor of 0 for an error in closed form, 0.02 for one of samples.
+    Few steps gain where data are of separate parts; where these overlap,
+    `Trigonometric` does as well or better.
 
     ??? cite "Reference"
         Shaul, Chen, Nickel, Le, Lipman, *On kinetic optimal probability paths for
         generative models*, ICML 2023, theorem 3.1, in the polar form above.
     """
+    require(floor >= 0, f"`floor` must not be negative; got {floor}")
     edges = np.linspace(0.0, np.pi / 2, _ANGLES + 1)
     middle = 0.5 * (edges[1:] + edges[:-1])
     s = np.tan(middle)
@@ -139,7 +149,7 @@ def kinetic_optimal(mmse: Callable[[np.ndarray], np.ndarray]) -> KineticOptimal:
         "`mmse` must return errors in [0, 1] for an array of s, of its shape; are the "
         "data of unit mean square?",
     )
-    speed = np.sqrt(np.maximum(1 - error * (1 + s**2), 0.0))
+    speed = np.sqrt(np.maximum(1 - error * (1 + s**2), 0.0) + floor)
     phi = np.concatenate([[0.0], np.cumsum(speed * np.diff(edges))])
     total = phi[-1]
     require(
@@ -169,7 +179,8 @@ def denoising_error(
 
     The best denoiser of the empirical law averages the data with weights
     $\propto e^{-s^2|y-x_i|^2/2}$; its error is measured with random noise at some
-    angles $\theta = \arctan s$ and interpolated between them.
+    angles $\theta = \arctan s$, beside that of the best linear denoiser, whose mean is
+    known (a control variate: γ is a small difference), and interpolated.
 
     **Arguments:**
 
@@ -188,21 +199,33 @@ def denoising_error(
     _check_standard(data)
     grid = np.linspace(0.0, np.pi / 2, angles + 2)[1:-1]
     choice, noise_key = jr.split(key)
-    index = jr.randint(choice, (probes,), 0, data.shape[0])
-    z = jr.normal(noise_key, (probes, data.shape[1]), data.dtype)
+    number, dim = data.shape
+    # Along the principal axes, where the best linear denoiser is known.
+    data = data - jnp.mean(data, axis=0)
+    variances, axes = jnp.linalg.eigh(jnp.matmul(data.T, data, precision="highest"))
+    variances = jnp.maximum(variances, 0) / number
+    data = jnp.matmul(data, axes, precision="highest")
+    index = jr.choice(choice, number, (probes,), replace=probes > number)
+    z = jr.normal(noise_key, (probes, dim), data.dtype)
 
     @jax.jit
     def error(s):
-        def one(i, z):
+        linear = s**2 * variances / (1 + s**2 * variances)
+
+        def one(pair):
+            i, z = pair
             y = data[i] + z / s
             logits = -0.5 * s**2 * jnp.sum((y - data) ** 2, axis=1)
-            logits = jnp.where(
-                held_out & (jnp.arange(data.shape[0]) == i), -jnp.inf, logits
-            )
+            logits = jnp.where(held_out & (jnp.arange(number) == i), -jnp.inf, logits)
             guess = jax.nn.softmax(logits) @ data
-            return jnp.mean((guess - data[i]) ** 2)
+            errors = jnp.stack([guess, linear * y]) - data[i]
+            return jnp.mean(errors**2, axis=1)
 
-        return jnp.mean(jax.lax.map(lambda pair: one(*pair), (index, z), batch_size=64))
+        best, known = jax.lax.map(one, (index, z), batch_size=64).T
+        # The linear one has the same luck with its noise, and an error that is known.
+        luck = jnp.mean(known) - jnp.mean(variances * (1 - linear))
+        share = jnp.cov(best, known)[0, 1] / jnp.var(known, ddof=1)
+        return jnp.mean(best) - share * luck
 
     measured = [float(error(jnp.asarray(np.tan(a), data.dtype))) for a in grid]
     # Of m/cos² the ends are known: 1 at both unless the data are separated.

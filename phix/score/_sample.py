@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from phix._errors import (
     PhixError,
@@ -132,8 +133,9 @@ def sample(
     of training, and a kind of prediction that says nothing of the data at `ts[0]`;
     `PhixError` with the first bad step when the state is not finite.
     """
-    with eagerly(ts, predictor):
+    with eagerly(ts):
         ts = jnp.asarray(ts, x.dtype)
+    with eagerly(ts, predictor):
         check_run(predictor, x, ts)
         check_key(sampler, sampler.random, key)
     drawn = _sample(predictor, x, ts, sampler, key, cond, memory)
@@ -237,24 +239,7 @@ def check_key(method: Any, random: bool, key: PRNGKeyArray | None) -> None:
 
 def check_run(predictor: AbstractPredictor, x: Array, ts: Array) -> None:
     """Refuses states and times with which no run from noise to data can start."""
-    require(
-        jnp.issubdtype(x.dtype, jnp.floating),
-        f"`x` must be floating; got {x.dtype}",
-    )
-    require(
-        ts.ndim == 1 and ts.size >= 2,
-        f"`ts` must be a vector of at least two times; got shape {ts.shape}",
-    )
-    path = predictor.path
-    if isinstance(path, AbstractPath):
-        check_ends(path)
-    if is_concrete(ts):
-        forward = jnp.diff(ts) * (1 if path.t_data > path.t_noise else -1)
-        require(
-            bool(jnp.all(forward > 0)),
-            f"`ts` must lead from noise (t = {path.t_noise}) to data (t = "
-            f"{path.t_data}) without standing still; got {ts}",
-        )
+    check_direction(predictor.path, x, ts)
     if is_concrete(predictor, ts):
         require(
             bool(predictor.determines(ts[0])),
@@ -263,3 +248,25 @@ def check_run(predictor: AbstractPredictor, x: Array, ts: Array) -> None:
             "guide; start at path.time_at(-7.0), or predict data or velocity",
         )
         predictor.check_times(ts[:-1])
+
+
+def check_direction(path: AbstractInterpolant, x: Array, ts: Array) -> None:
+    """Refuses times that do not lead from noise to data, and states of integers."""
+    require(
+        jnp.issubdtype(x.dtype, jnp.floating),
+        f"`x` must be floating; got {x.dtype}",
+    )
+    require(
+        ts.ndim == 1 and ts.size >= 2,
+        f"`ts` must be a vector of at least two times; got shape {ts.shape}",
+    )
+    if isinstance(path, AbstractPath):
+        check_ends(path)
+    if is_concrete(ts):
+        # With NumPy: under `jit` a known array becomes a traced one by any operation.
+        forward = np.diff(np.asarray(ts)) * (1 if path.t_data > path.t_noise else -1)
+        require(
+            bool(np.all(forward > 0)),
+            f"`ts` must lead from noise (t = {path.t_noise}) to data (t = "
+            f"{path.t_data}) without standing still; got {ts}",
+        )

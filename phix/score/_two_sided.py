@@ -210,5 +210,11 @@ def SchroedingerBridge(epsilon: RealScalar) -> LinearInterpolant:
     **Arguments:**
 
     - `epsilon`: ε > 0.
+
+    **Raises:** `ValueError` for an ε that is not positive.
     """
+    require(
+        not is_concrete(epsilon) or float(epsilon) > 0,
+        f"`epsilon` must be positive; got {epsilon} (without noise: `NoLatent`)",
+    )
     return LinearInterpolant(latent=Brownian(2 * epsilon))

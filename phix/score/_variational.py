@@ -141,8 +141,9 @@ def reconstruct(
     **Raises:** as `sample`.
     """
     path = require_one_sided(predictor)
-    with eagerly(ts, predictor):
+    with eagerly(ts):
         ts = jnp.asarray(ts, x.dtype)
+    with eagerly(ts, predictor):
         check_run(predictor, x, ts)
         check_key(method, True, key)
     found = _reconstruct(predictor, path, measurement, x, ts, method, key, cond)

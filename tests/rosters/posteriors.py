@@ -128,3 +128,64 @@ def _penalty(dtype):
         return score.DenoisingPenalty(predictor, times=fixed)(x, key=jr.key(1))
 
     return fn, (jnp.asarray(0.7, dtype), jnp.array([0.5, -1.0], dtype))
+
+
+def _bent(t, s, x, cond):
+    del cond
+    return jnp.tanh(x[::-1]) * jnp.sin(t + 2 * s) * x
+
+
+def _maps(dtype):
+    """Jumps of a network, steps of a sampler, and all three defects."""
+
+    def fn(scale, x):
+        path = score.Linear()
+        flow_map = score.FlowMap(
+            lambda t, s, x, cond: scale * _bent(t, s, x, cond), path
+        )
+        predictor = score.Predictor(_net, path, "data", scale=scale)
+        steps = score.StepMap(predictor, score.DDIM())
+        speed = lambda s, y: scale * jnp.cos(s * y)  # noqa: E731
+        ts = jnp.array([0.9, 0.5, 0.1], dtype)
+        return (
+            score.jump(flow_map, x, ts, throw=False).x,
+            (steps(0.8, 0.3, x), steps.average(0.8, 0.3, x)),
+            score.eulerian_defect(flow_map, x, 0.8, 0.3, x),
+            score.lagrangian_defect(flow_map, speed, 0.8, 0.3, x),
+            score.semigroup_defect(flow_map, 0.8, 0.5, 0.3, x),
+        )
+
+    return fn, (jnp.asarray(0.7, dtype), jnp.array([0.5, -1.0], dtype))
+
+
+def _map_losses(dtype):
+    fixed = lambda path, *, key, dtype: (  # noqa: E731
+        jnp.asarray(0.8, dtype),
+        jnp.asarray(0.3, dtype),
+    )
+
+    def fn(scale, x):
+        path = score.Linear(noise=_Rounded())
+        net = lambda t, s, x, cond: scale * _bent(t, s, x, cond)  # noqa: E731
+        flow_map = score.FlowMap(net, path)
+        losses = (
+            score.MeanFlowLoss(fixed),
+            score.LagrangianLoss(fixed),
+            score.ProgressiveLoss(fixed),
+            score.ConsistencyLoss(jnp.array([0.9, 0.2], dtype)),
+        )
+        return [loss(flow_map, x, step=0, key=jr.key(1))[0] for loss in losses]
+
+    return fn, (jnp.asarray(0.7, dtype), jnp.array([0.5, -1.0], dtype))
+
+
+def _two_sided(dtype):
+    """Of a network of its own noise; the loss draws it in the precision of the sample,
+    so that no two precisions agree."""
+
+    def fn(scale, x):
+        path = score.LinearInterpolant()
+        net = lambda t, x, cond: scale * _net(t, x, cond)  # noqa: E731
+        return score.TwoSidedPredictor(net, path, net).denoise(0.4, x)
+
+    return fn, (jnp.asarray(0.7, dtype), jnp.array([0.5, -1.0], dtype))

@@ -12,12 +12,15 @@ from tests.rosters.case import Case
 from tests.rosters.posteriors import (
     _guided,
     _law,
+    _map_losses,
+    _maps,
     _mixture,
     _net,
     _penalty,
     _reconstructed,
     _Rounded,
     _table,
+    _two_sided,
 )
 
 
@@ -318,14 +321,44 @@ CASES = [
         ("DenoisingPenalty",),
         no_grad="by intent it has no derivative through the denoiser",
     ),
+    Case(
+        "flow maps",
+        _maps,
+        (
+            "FlowMap",
+            "StepMap",
+            "eulerian_defect",
+            "jump",
+            "lagrangian_defect",
+            "semigroup_defect",
+        ),
+    ),
+    Case(
+        "losses of flow maps",
+        _map_losses,
+        ("MeanFlowLoss", "LagrangianLoss", "ProgressiveLoss", "ConsistencyLoss"),
+        no_grad="by intent there is no derivative through their targets",
+        slow="their values are tested in tests/score/test_flow_maps.py",
+    ),
+    Case("two-sided", _two_sided, ("TwoSidedPredictor",)),
     Case("table", _table, ("Tabulated", "kinetic_energy")),
     Case("predictors", _predictors, ("Predictor", "OnPath", "Denoised")),
 ]
 
 EXEMPT = {
+    "AbstractCoupling": "abstract; its final classes are described here",
+    "AbstractFlowMap": "abstract; its final classes are in the roster",
+    "InterpolantLoss": "draws noise of the precision of its sample",
+    "OpenTimes": "draws times of the precision asked for",
+    "OptimalPairs": "gives whole numbers, found on the host",
+    "PairedSource": "draws batches that another source holds",
+    "SinkhornPairs": "gives whole numbers, drawn from sinkhorn_plan",
+    "SpansToData": "draws times of the precision asked for",
+    "UniformSpans": "draws times of the precision asked for",
+    "sinkhorn_plan": "needs an optional extra; tests/score/test_couplings.py",
     "DPS": "a setting of Likelihood, which is in the roster",
     "PiGDM": "a setting of Likelihood, which is in the roster",
-    "fresh": "a constant, zero",
+    "fresh": "gives zero at all times",
     "AbstractGuide": "abstract; its final classes are in the roster",
     "Denoiser": "what guides are handed by Guided, which is in the roster",
     "Linearised": "what Measurement gives, which is in the roster",

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from bench.score import dimension
 from phix import score
 from tests.score.laws import draw, mixture
 
@@ -41,3 +42,19 @@ def test_a_gauge_is_orthogonal_to_the_score():
     _check_split(_stirred)
     with pytest.raises(AssertionError):
         _check_split(_pushed)
+
+
+def _check_dimension(predictor, k):
+    """Exact at every point."""
+    found = dimension.dimensions(predictor, k, 4)
+    assert np.all(found == k), found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("k", [2, 5, 10])
+def test_a_trained_gradient_finds_the_dimension_of_a_sphere(k):
+    """In 20 dimensions; a gauge that shears, and changes no density, spoils it."""
+    model = dimension.trained(k, conservative=True)
+    _check_dimension(model, k)
+    with pytest.raises(AssertionError):
+        _check_dimension(dimension.sheared(model, k), k)

@@ -239,3 +239,30 @@ def test_linear_gauges_keep_covariance_and_density():
     _check_gauge(jnp.asarray(0.3 * (draw - draw.T)))
     with pytest.raises(AssertionError):
         _check_gauge(jnp.asarray(0.3 * (draw + draw.T)))
+    with pytest.raises(AssertionError):  # free of divergence, but across levels of p
+        _check_gauge(jnp.asarray(0.3 * (draw - draw.T)) @ COVARIANCE)
+
+
+def _check_shear(rate, wanted):
+    """r = |x|²Jx beside data N(0, I), which do not move: singular values and density
+    after unit time."""
+    exact = score.oracles.gaussian(jnp.zeros(2), jnp.eye(2)).along(
+        PATHS["trigonometric"]
+    )
+    turning = lambda t, x: rate * jnp.sum(x**2) * jnp.array([-x[1], x[0]])  # noqa: E731
+    x = jnp.array([1.0, 0.5])
+    moved = Moved(exact, turning)
+    _, jacobians = score.flow_jacobian(moved, x, np.array([0.0, 1.0]), **TIGHT)
+    found = np.linalg.svd(jacobians[1], compute_uv=False)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    nats = score.log_likelihood(moved, x, **TIGHT).log_prob
+    np.testing.assert_allclose(nats, exact.log_prob(0.0, x), atol=1e-8)
+
+
+@pytest.mark.slow
+def test_a_shear_is_seen_by_the_jacobian_alone():
+    turned = 1.25 + np.sqrt(1.25**2 + 1)  # of a shear by 2|x|² = 2.5
+    _check_shear(1.0, [turned, 1 / turned])
+    _check_shear(0.0, [1.0, 1.0])
+    with pytest.raises(AssertionError):
+        _check_shear(1.0, [1.0, 1.0])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from jax.tree_util import Partial
 
-from phix import score
+from phix import score, solve
+from phix.pde import ViscousBurgers
 from phix.space import Grid, NodeSensors, Sensors, masked_sensors
 
 
@@ -100,6 +101,22 @@ def test_wrong_measurements_are_named(call, message):
 def test_noise_of_zero_under_a_trace_is_not_silent():
     near = jax.jit(lambda noise: _linear(noise).linearise(X).misfit)
     assert np.all(np.isnan(near(0.0)))
+
+
+@pytest.mark.slow
+def test_a_solve_of_an_equation_is_an_operator():
+    """Sensors of the field that a Burgers solve makes of the first one: its derivative
+    in either mode is that of differences."""
+    grid = Grid((16,), (0.0, 2 * np.pi))
+    equation, sensors = ViscousBurgers(grid, 0.1), NodeSensors(grid, jnp.array([2, 9]))
+    later = lambda u: solve(equation, u, jnp.array([0.0, 0.5]), dt=0.05).us[-1]  # noqa: E731
+    operator = lambda u: sensors(later(u))  # noqa: E731
+    u = jnp.sin(grid.coordinates[0])[None]
+    score.check_adjoint(operator, u)
+    seen = score.Measurement(operator, operator(u) + 0.1, 0.1)
+    np.testing.assert_allclose(seen.linearise(u).misfit, 1.0, rtol=1e-10)
+    moved = score.fit_readings(seen, u, level=0.0)
+    assert jnp.max(jnp.abs(seen.linearise(moved).misfit)) < 0.1  # one step of Newton
 
 
 def _check_fit(fit, level):

@@ -66,9 +66,6 @@ def _check_conversions(path, convert):
         kind: jax.vmap(lambda t, kind=kind: path.target(t, data, noise, kind))(ts)
         for kind in KINDS
     }
-    # A data prediction holds the noise to eps α/σ, and so on: the condition number of
-    # the exchange, at most 1/margin or σ_max.
-    slack = 1e-12 * np.maximum(jnp.exp(jax.vmap(path.log_snr)(ts)), 30.0)[:, None]
 
     def converted(value, kind, other):
         given = lambda v: score.Prediction(v, kind)  # noqa: E731
@@ -82,7 +79,7 @@ def _check_conversions(path, convert):
             back = converted(there, other, kind)
             for found, wanted in ((there, truth[other]), (back, truth[kind])):
                 size = np.max(np.abs(wanted), axis=1, keepdims=True)
-                assert np.all(np.abs(found - wanted) <= slack * size), (kind, other)
+                assert np.all(np.abs(found - wanted) <= 1e-12 * size), (kind, other)
 
 
 @pytest.mark.parametrize("name", FIVE)
@@ -192,6 +189,15 @@ def test_densities_are_those_of_the_values(name):
     [
         (lambda: score.Prediction(jnp.ones(2), "nois"), "did you mean 'noise'"),
         (lambda: score.Predictor(lambda *a: a[1], PATHS["VP"], "x0"), "`kind`: 'x0'"),
+        (lambda: score.MatchingLoss("scores"), "did you mean 'score'"),
+        (
+            lambda: PATHS["VP"].convert(
+                score.Prediction(jnp.ones(2), "data"), 0.5, jnp.ones(2), "x0"
+            ),
+            "`kind`: 'x0' is no kind of prediction",
+        ),
+        (lambda: score.DenoisingScoreLoss(0.0), "`sigma` must be positive; got 0.0"),
+        (lambda: score.VE(0.0, 30.0), "`sigma_min` must be positive; got 0.0"),
         (lambda: score.VE(30.0, 0.01), "wanted data there"),
         (lambda: score.VP(20.0, -1.0), "`beta_max` must be positive; got -1"),
         (lambda: score.FlowMatching(1.5), "wanted data there"),

@@ -3,10 +3,12 @@
 import functools
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from phix import score
 from phix._errors import PhixError
@@ -186,6 +188,10 @@ def _bad(**changes):
     [
         (_bad(ts=jnp.array([0.0, 1.0])), "lead from noise"),
         (_bad(ts=jnp.array([1.0, 1.0])), "without standing still"),
+        (
+            _bad(predictor=mixture().along(score.Linear(t_data=1.0, t_noise=0.0))),
+            "Are the ends exchanged",
+        ),
         (_bad(ts=jnp.array([1.0])), "at least two times"),
         (_bad(x=jnp.ones(2, int)), "`x` must be floating"),
         (_bad(sampler=score.EulerMaruyama()), "`key`: EulerMaruyama draws noise"),
@@ -195,6 +201,23 @@ def test_wrong_calls_are_named(arguments, message):
     predictor, x = arguments.pop("predictor"), arguments.pop("x")
     with pytest.raises(ValueError, match=message):
         score.sample(predictor, x, arguments.pop("ts"), **arguments)
+
+
+def test_known_times_are_checked_where_the_predictor_is_traced():
+    exact = Tagged(mixture().along(LINEAR), "velocity")
+
+    @eqx.filter_jit
+    def drawn(exact, x, ts):
+        ts = np.linspace(1.0, 0.0, 4) if ts is None else ts
+        return score.sample(exact, x, jnp.asarray(ts), sampler=score.DDIM()).x
+
+    x, ts = jnp.array([0.5, -0.2]), jnp.linspace(1.0, 0.0, 4)
+    np.testing.assert_allclose(drawn(exact, x, None), drawn(exact, x, ts), rtol=1e-12)
+    known = jnp.array([0.0, 1.0])
+    with pytest.raises(ValueError, match="lead from noise"):
+        eqx.filter_jit(
+            lambda exact: score.sample(exact, x, known, sampler=score.DDIM())
+        )(exact)
 
 
 def _network(log_snr, x, cond):
@@ -210,6 +233,8 @@ def test_a_schedule_beyond_the_range_of_training_is_refused():
     long = score.times(PATHS["VE"], 3, "log_snr", log_snr_range=(-3.0, 3.9))
     with pytest.raises(ValueError, match=r"outside \[-2, 4\]"):
         score.sample(trained, x, long, sampler=score.DDIM())
+    with pytest.raises(ValueError, match=r"outside \[-2, 4\]"):
+        score.log_likelihood(trained, x)
     # Swapped: from VE, whose λ ends at 4.6, to a path that begins at −∞.
     whole = score.Predictor(_network, PATHS["VE"], "data")
     swapped = score.OnPath(whole, LINEAR)
@@ -227,6 +252,68 @@ def test_a_predictor_is_the_same_on_another_path():
             np.testing.assert_allclose(
                 swapped.predict(t, x, kind), exact.predict(t, x, kind), rtol=1e-8
             )
+
+
+class _Signed(score.AbstractPredictor):
+    """An exact predictor whose score has a sign of its own."""
+
+    exact: score.oracles.Exact
+    sign: jax.Array
+
+    @property
+    def path(self):
+        return self.exact.path
+
+    def predict(self, t, x, kind, cond=None):
+        return self.exact.predict(t, x, kind, cond)
+
+    def denoise(self, t, x, cond=None):
+        known = self.exact.denoise(t, x, cond)
+        return known._replace(pull=self.sign * known.pull)
+
+    def determines(self, t):
+        return self.exact.determines(t)
+
+    def check_times(self, ts):
+        del ts
+
+
+THREE = score.oracles.Mixture(
+    [1 / 3, 1 / 3, 1 / 3], [[-6.0], [0.0], [6.0]], [[[0.5]], [[0.33]], [[0.5]]]
+)
+
+
+@eqx.filter_jit
+def _arrived(predictor, sampler, count):
+    keys = jax.random.split(jax.random.key(5), (2, count))
+    ts = jnp.linspace(1.0, 0.0, 201)
+
+    def one(start, key):
+        x = score.start(LINEAR, jnp.zeros(1), key=start)
+        return score.sample(predictor, x, ts, sampler=sampler, key=key, throw=False).x
+
+    return jax.vmap(one)(*keys)[:, 0]
+
+
+def _check_marginal(level, sign=1.0, count=4000):
+    """The test of Kolmogorov and Smirnov against the CDF, at the level of 1 %."""
+    predictor = _Signed(THREE.along(LINEAR), jnp.asarray(sign))
+    found = _arrived(predictor, score.StochasticHeun(score.constant(level)), count)
+    spread = np.sqrt(np.asarray(THREE.covariances)[:, 0, 0])
+
+    def cdf(x):
+        z = (np.asarray(x)[:, None] - np.asarray(THREE.means)[:, 0]) / spread
+        return np.mean(stats.norm.cdf(z), axis=1)
+
+    statistic = stats.kstest(np.asarray(found), cdf).statistic
+    assert statistic < 1.63 / np.sqrt(count)
+
+
+def test_the_law_of_an_sde_does_not_depend_on_its_noise_level():
+    for level in (0.0, 0.5, 5.0):
+        _check_marginal(level)
+    with pytest.raises(AssertionError):
+        _check_marginal(0.5, sign=-1.0)
 
 
 @pytest.mark.parametrize("sampler", [score.StochasticHeun(), score.EulerMaruyama()])

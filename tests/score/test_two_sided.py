@@ -161,16 +161,22 @@ def _drift_asymmetry(epsilon, cross):
 
 
 def _check_bridge(epsilon, cross):
+    """The density of the plan is f(x₀) g(x₁) exp(x₀·x₁/2ε); the drift is a gradient."""
+    joint = np.block([[_spd(0), cross], [cross.T, _spd(1)]])
+    coupled = np.linalg.inv(joint)[:3, 3:]
+    np.testing.assert_allclose(coupled, -np.eye(3) / (2 * epsilon), atol=1e-10)
     assert _drift_asymmetry(epsilon, cross) < 1e-10
 
 
 @pytest.mark.parametrize("epsilon", [0.05, 0.5, 2.0])
 def test_the_entropic_plan_makes_the_bridge(epsilon):
-    """Its drift is a gradient; that of the independent coupling is not."""
-    plan = score.oracles.entropic_plan(_spd(0), _spd(1), epsilon)
-    _check_bridge(epsilon, plan)
-    with pytest.raises(AssertionError):
-        _check_bridge(epsilon, jnp.zeros((3, 3)))
+    plan = score.oracles.entropic_plan
+    _check_bridge(epsilon, plan(_spd(0), _spd(1), epsilon))
+    for other in (jnp.zeros((3, 3)), plan(_spd(0), _spd(1), 2 * epsilon)):
+        with pytest.raises(AssertionError):
+            _check_bridge(epsilon, other)
+    # The independent coupling fails by its drift alone, too.
+    assert _drift_asymmetry(epsilon, jnp.zeros((3, 3))) > 0.01
 
 
 def test_the_entropic_plan_tends_to_the_optimal_one():
@@ -265,6 +271,8 @@ def test_wrong_calls_are_named():
         score.oracles.Bridge(SOURCE, mixture(), bridge.path, jnp.zeros((2, 2)))
     with pytest.raises(ValueError, match="`scale` must be positive"):
         score.Brownian(-1.0)
+    with pytest.raises(ValueError, match="`epsilon` must be positive; got 0.0"):
+        score.SchroedingerBridge(0.0)
     with pytest.raises(ValueError, match="`level` must not be negative"):
         score.constant(-0.1)
     with pytest.raises(ValueError, match="one-sided path"):

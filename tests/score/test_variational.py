@@ -1,5 +1,7 @@
 """The variational loop: identities, fixed points, invariances, distances to truth."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -157,6 +159,39 @@ def test_the_penalty_in_optax_ends_in_the_fixed_point_of_red_diff():
     for other in (mean, _settled(0.5)):
         with pytest.raises(AssertionError):
             _check_fixed_point(other)
+
+
+def _prior_matrix(weight, widest):
+    """R in the gradient R (x − m) of the penalty, at times up to `widest`."""
+    path = PATHS["linear"]
+    times = score.UniformTimes()
+    late = lambda path, *, key, dtype: widest * times(path, key=key, dtype=dtype)  # noqa: E731
+    prior = score.DenoisingPenalty(_gaussian().along(path), weight, late)
+    slope = jax.grad(lambda x, key: prior(x, key=key))
+
+    def rows(key):  # affine in x, and no derivative of it is one of the denoiser
+        return jax.vmap(lambda e: slope(MEAN + e, key) - slope(MEAN, key))(jnp.eye(4))
+
+    return jnp.mean(jax.vmap(rows)(jax.random.split(jax.random.key(0), 64)), axis=0).T
+
+
+def _check_map_limit(weight):
+    """With w = ω'α²/σ² and ω even up to a time, RED-diff tends to the mean of the
+    posterior, here its mode, as that time tends to 0."""
+    mean = _gaussian().given(A, Y, jnp.eye(2)).mean
+    errors, matrix = [], jax.jit(functools.partial(_prior_matrix, weight))
+    for widest in (0.5, 0.2, 0.05, 0.01):
+        R = matrix(widest)
+        mu = jnp.linalg.solve(R + A.T @ A, R @ MEAN + A.T @ Y)
+        errors.append(float(jnp.linalg.norm(mu - mean) / jnp.linalg.norm(mean)))
+    assert np.all(np.diff(errors) < 0) and errors[-1] < 0.01
+
+
+@pytest.mark.slow
+def test_priors_near_the_data_make_red_diff_the_mode_of_the_posterior():
+    _check_map_limit(lambda path, t: path.alpha(t) ** 2 / path.variance(t))
+    with pytest.raises(AssertionError):  # the weight of the publication
+        _check_map_limit(score.uniform_weight)
 
 
 def _check_doubled(noise):

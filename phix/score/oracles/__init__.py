@@ -7,6 +7,7 @@ from phix.score.oracles._mixture import (
     gaussian as gaussian,
 )
 from phix.score.oracles._transport import (
+    GaussianMap as GaussianMap,
     entropic_plan as entropic_plan,
     flow_map as flow_map,
     optimal_map as optimal_map,
@@ -17,6 +18,7 @@ from phix.score.oracles._transport import (
 __all__ = [
     "Bridge",
     "Exact",
+    "GaussianMap",
     "Mixture",
     "entropic_plan",
     "flow_map",

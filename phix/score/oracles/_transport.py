@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from phix._types import Array, Float, RealScalar
+from phix._types import Array, Float, PyTree, RealScalar
+from phix.score._flow_maps import AbstractFlowMap
 from phix.score._path import AbstractPath
 from phix.score.oracles._mixture import root
 
@@ -93,3 +94,44 @@ def flow_map(
     return there.alpha * mean + jnp.matmul(
         vectors, jnp.sqrt(ratio) * apart, precision=_HIGHEST
     )
+
+
+class GaussianMap(AbstractFlowMap):
+    r"""The exact flow map of Gaussian data, and its mean velocity.
+
+    In each eigenvector of C, with $\rho^2 = \alpha^2c+\sigma^2$:
+    $\Psi_{t\to s}(x) = \alpha_sm + (\rho_s/\rho_t)(x-\alpha_tm)$.
+
+    **Arguments:**
+
+    - `mean`, `covariance`: m and C.
+    - `path`: one-sided, with white noise.
+    """
+
+    mean: Float[Array, " dim"]
+    covariance: Float[Array, "dim dim"]
+    path: AbstractPath
+
+    def average(
+        self,
+        t: RealScalar,
+        s: RealScalar,
+        x: Float[Array, " dim"],
+        cond: PyTree = None,
+    ) -> Float[Array, " dim"]:
+        del cond
+        t, s = jnp.asarray(t, x.dtype), jnp.asarray(s, x.dtype)
+        values, vectors = jnp.linalg.eigh(self.covariance)
+        here, there = self.path.at(t), self.path.at(s)
+        before, after = (
+            jnp.sqrt(c.alpha**2 * values + c.sigma**2) for c in (here, there)
+        )
+        # The quotients of differences, whose limits are the derivatives.
+        moves = s != t
+        length = jnp.where(moves, s - t, 1)
+        pull = here.alpha * here.d_alpha * values + here.sigma_d_sigma
+        shift = jnp.where(moves, (there.alpha - here.alpha) / length, here.d_alpha)
+        growth = jnp.where(moves, (after - before) / length, pull / before)
+        apart = jnp.matmul(vectors.T, x - here.alpha * self.mean, precision=_HIGHEST)
+        stretched = jnp.matmul(vectors, growth / before * apart, precision=_HIGHEST)
+        return shift * self.mean + stretched
