@@ -249,9 +249,12 @@ def check_run(predictor: AbstractPredictor, x: Array, ts: Array) -> None:
     if isinstance(path, AbstractPath):
         check_ends(path)
     if is_concrete(ts):
-        forward = jnp.diff(ts) * (1 if path.t_data > path.t_noise else -1)
+        # Concrete also where the predictor, of traced readings, is not.
+        with eagerly(ts):
+            steps = jnp.diff(ts) * (1 if path.t_data > path.t_noise else -1)
+            forward = bool(jnp.all(steps > 0))
         require(
-            bool(jnp.all(forward > 0)),
+            forward,
             f"`ts` must lead from noise (t = {path.t_noise}) to data (t = "
             f"{path.t_data}) without standing still; got {ts}",
         )
