@@ -35,7 +35,7 @@ def baselines(
         },
         "optimal interpolation": {
             f"covariance averaged over shifts {share:g}": (
-                lambda share=share: _covariance(fields, share)
+                lambda share=share: second_moments(fields.train[:, 0], share)
             )
             for share in _SHARES
         },
@@ -157,10 +157,10 @@ _KERNELS = {
 }
 
 
-def _covariance(fields: Fields, share: float) -> np.ndarray:
-    """Of the training fields: as they are, and averaged over the symmetries of the
-    square, mixed."""
-    us = np.asarray(fields.train[:, 0], float)
+def second_moments(us: np.ndarray, share: float) -> np.ndarray:
+    """Of the fields "fields x y": as they are, and averaged over the symmetries of the
+    square, in which case their mean is zero; mixed."""
+    us = np.asarray(us, float)
     flat = us.reshape(len(us), -1)
     power = np.mean(np.abs(np.fft.fft2(us)) ** 2, axis=0) / flat.shape[1]
     # Quarter turns and reflections.

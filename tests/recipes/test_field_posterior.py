@@ -1,0 +1,226 @@
+"""The recipes flair and red_diff: their fields, baselines and whole runs."""
+
+import functools
+import json
+import re
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+from phix import pde, plot
+from phix.cli import main
+from phix.recipes import ConfigError, _field_baselines as base, load_config, to_toml
+from phix.recipes._field_data import make_problem
+from phix.recipes._field_methods import random_image
+from phix.recipes.field_posterior import (
+    CoarseGraining,
+    FlairRecipe,
+    Posterior,
+    Sensors,
+    Training,
+    Transformer,
+    UNet,
+    Vortices,
+)
+from phix.space import Grid
+
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs/score").glob("*.toml"))
+GRID = Grid((8, 8), (0.0, 2 * np.pi))
+SENSORS, CELLS = Sensors(share=0.2, noise=0.3), CoarseGraining(cell=2, noise=0.3)
+TINY = FlairRecipe(
+    fields=Vortices(
+        num_points=8,
+        solver_points=8,
+        viscosity=0.05,
+        peak=2.0,
+        times=(0.5, 1.0),
+        dt=0.25,
+        num_training=3,
+        num_validation=2,
+        num_test=2,
+    ),
+    measurements=(SENSORS, CELLS),
+    network=UNet(widths=(4, 4), depth=1, patch=1),
+    training=Training(steps=2, batch_size=2),
+    posterior=Posterior(
+        mmps_steps=2, mmps_iterations=1, dps_steps=2, flair_steps=2, red_diff_steps=2
+    ),
+)
+
+
+def problem(kind, count=3):
+    truth = np.random.default_rng(0).normal(size=(count, 1, 8, 8))
+    return make_problem(kind, GRID, jnp.asarray(truth), seed=1)
+
+
+def check_operator(kind, matrix):
+    """The matrix of the baselines is the operator of the posteriors."""
+    found = problem(kind)
+    for i, (nodes, readings) in enumerate(
+        zip(found.nodes, found.readings, strict=True)
+    ):
+        operator = found.measurement(jnp.asarray(nodes), readings).operator
+        by_matrix = matrix(found, nodes) @ np.asarray(found.truth[i]).ravel()
+        np.testing.assert_allclose(operator(found.truth[i])[0], by_matrix, atol=1e-12)
+        # The readings are that and noise.
+        assert 0 < np.std(readings - by_matrix) < 3 * kind.noise
+
+
+@pytest.mark.parametrize("kind", [SENSORS, CELLS])
+def test_baselines_and_posteriors_see_the_same(kind):
+    check_operator(kind, base.readings_matrix)
+    with pytest.raises(AssertionError):  # readings of other nodes
+        check_operator(kind, lambda p, nodes: base.readings_matrix(p, nodes[::-1]))
+
+
+def check_conditioned(kind, posterior):
+    """By precisions: (C⁻¹ + HᵀH/σ²)⁻¹, in place of the gain."""
+    found = problem(kind)
+    covariance = base._squared_exponential(8, 1.0, 1.2)
+    mean, std = posterior(covariance, found)
+    for i, nodes in enumerate(found.nodes):
+        rows = base.readings_matrix(found, nodes)
+        precision = np.linalg.inv(covariance) + rows.T @ rows / kind.noise**2
+        truth = np.linalg.inv(precision)
+        np.testing.assert_allclose(std[i] ** 2, np.diag(truth), rtol=1e-6)
+        pulled = rows.T @ np.asarray(found.readings[i]) / kind.noise**2
+        np.testing.assert_allclose(mean[i], truth @ pulled, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [SENSORS, CELLS])
+def test_gaussian_baselines_are_exact(kind):
+    def posterior(covariance, found):
+        gauss = base.conditioned(covariance, found)
+        return gauss.mean, gauss.std
+
+    check_conditioned(kind, posterior)
+    with pytest.raises(AssertionError):  # the deviation for the variance
+        check_conditioned(
+            kind, lambda c, p: (posterior(c, p)[0], posterior(c, p)[1] ** 2)
+        )
+
+
+def check_covariance(row):
+    """Averaged over all images of the fields, as an outer product."""
+    us = np.random.default_rng(2).normal(size=(2, 4, 4))
+    total = np.zeros((16, 16))
+    for u in us:
+        for image in range(8):
+            for i, j in np.ndindex(4, 4):
+                seen = np.roll(base.symmetric(u, image), (i, j), (0, 1)).ravel()
+                total += np.outer(seen, seen) / (2 * 8 * 16)
+    np.testing.assert_allclose(row(us), total, atol=1e-12)
+
+
+def test_the_averaged_covariance_is_that_of_all_images():
+    check_covariance(lambda us: base.second_moments(us, 1.0))
+    with pytest.raises(AssertionError):
+        check_covariance(lambda us: base.second_moments(us, 0.0))
+
+
+def check_nearest(nearest):
+    """A field that is an image of a training field is found, from many readings."""
+    us = np.random.default_rng(3).normal(size=(4, 8, 8)).astype(np.float32)
+    images = [np.roll(base.symmetric(us[i], k), (i, 3), (0, 1)) for i, k in
+              ((0, 0), (1, 1), (3, 6))]  # fmt: skip
+    for kind in (Sensors(0.5, 1e-3), CoarseGraining(2, 1e-3)):
+        found = make_problem(kind, GRID, jnp.asarray(images)[:, None], seed=0)
+        np.testing.assert_allclose(
+            nearest(us, found), np.reshape(images, (3, -1)), atol=1e-5
+        )
+
+
+def test_the_nearest_field_is_found_in_all_its_images():
+    check_nearest(base.nearest_field)
+    with pytest.raises(AssertionError):  # mirrored vortices that turn as before
+        check_nearest(lambda us, p: -base.nearest_field(us, p))
+
+
+def check_symmetry(image):
+    """Images of a flow are flows: the equation commutes with them."""
+    equation = pde.Vorticity(GRID, 1e-2)
+    u = jnp.asarray(np.random.default_rng(4).normal(size=(1, 8, 8)))
+    u = u - jnp.mean(u)
+    rate = jax.jit(lambda u: equation.rhs(0.0, u, None))
+    for key in jr.split(jr.key(0), 6):
+        np.testing.assert_allclose(
+            rate(image(u, key=key)), image(rate(u), key=key), atol=1e-10
+        )
+
+
+def test_images_of_a_flow_are_flows():
+    image = jax.jit(random_image)
+    check_symmetry(image)
+
+    def unsigned(u, *, key):
+        moved = image(u, key=key)
+        return moved * jnp.sign(jnp.sum(moved**3) * jnp.sum(u**3))
+
+    with pytest.raises(AssertionError):
+        check_symmetry(unsigned)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_configs_read(config):
+    recipe = load_config(config)
+    assert recipe.posterior.members >= 19
+
+
+@pytest.mark.parametrize(
+    "table, words",
+    [
+        ("measurements = []", "measurements must hold at least one"),
+        ('measurements = [{kind = "sensors", share = 1.5}]', "share must be between"),
+        ('measurements = [{kind = "sensors", share = 1e-4}]', "is no sensor"),
+        ('measurements = [{kind = "sensors", noise = 0.0}]', "noise must be positive"),
+        ('measurements = [{kind = "coarse", cell = 5}]', "cell = 5 must divide"),
+        ('measurements = [{kind = "cores"}]', "unknown .*kind = 'cores'.*coarse"),
+        ("posterior = {members = 10}", "posterior: members must be at least 19"),
+        ("posterior = {mmps_step = 3}", "unknown key posterior.mmps_step.*mmps_steps"),
+        ("network = {widths = [6]}", "network: widths must be multiples of 4"),
+        ("fields = {num_points = 30}", "fields.num_points must divide by 4"),
+        ("fields = {solver_points = 16}", "solver_points must be at least num_points"),
+        ("fields = {times = [3.0, 1.0]}", "times must be positive and increase"),
+        ("training = {ema = 1.0}", "ema must be between 0 and 1"),
+    ],
+)
+def test_bad_configs_are_named(tmp_path, table, words):
+    (tmp_path / "bad.toml").write_text(f'recipe = "red_diff"\n{table}\n')
+    with pytest.raises(ConfigError, match=words):
+        load_config(tmp_path / "bad.toml")
+
+
+def test_transformers_of_odd_width_are_named():
+    with pytest.raises(ValueError, match="width must divide by 4 · heads = 16"):
+        Transformer(width=40)
+
+
+# Slow: a minute of compiling for four posteriors of two kinds of readings.
+@pytest.mark.slow
+def test_a_run_leaves_tables_figures_and_a_report(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        plot, "save_figure", functools.partial(plot.save_figure, dpi=30)
+    )
+    (tmp_path / "tiny.toml").write_text(to_toml(TINY))
+    assert main(["run", "tiny.toml", "--quiet"]) == 0
+    folder = tmp_path / "runs/tiny"
+    said, report = capsys.readouterr().out, (folder / "report.md").read_text()
+    for words in ("optimal interpolation", "nearest training field", "MMPS", "FLAIR"):
+        assert words in said and words in report
+    for figure in re.findall(r"\((figures/.*?)\)", report):
+        assert (folder / figure).stat().st_size > 1000
+    numbers = json.loads((folder / "metrics.json").read_text())
+    assert len(numbers["measurements"]) == 2
+    first = numbers["measurements"][0]["rows"]
+    assert set(first) >= {"spline", "RED-diff", "DPS"}
+    # From the weights of the run, the same numbers.
+    assert main(["evaluate", "runs/tiny"]) == 0
+    again = json.loads((folder / "metrics.json").read_text())
+    rows = again["measurements"][0]["rows"]
+    assert rows["FLAIR"]["rmse"] == first["FLAIR"]["rmse"]
