@@ -153,9 +153,10 @@ class _Block(eqx.Module):
     def __init__(self, width, known, periodic, *, key, dtype):
         one, two, three = jr.split(key, 3)
         self.norms = (_norm(width, dtype), _norm(width, dtype))
-        self.convolutions = tuple(
-            Convolution((width, width), periodic, key=k, dtype=dtype)
-            for k in (one, two)
+        choices = {"periodic": periodic, "dtype": dtype}
+        self.convolutions = (
+            Convolution((width, width), **choices, key=one),
+            Convolution((width, width), **choices, key=two),
         )
         self.time = eqx.nn.Linear(known, 2 * width, dtype=dtype, key=three)
 

@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 
+import jax.numpy as jnp
 import numpy as np
 
 from phix.metrics import gaussian_crps
@@ -35,7 +36,9 @@ def baselines(
         },
         "optimal interpolation": {
             f"covariance averaged over shifts {share:g}": (
-                lambda share=share: second_moments(fields.train[:, 0], share)
+                lambda share=share: second_moments(
+                    np.asarray(fields.train[:, 0]), share
+                )
             )
             for share in _SHARES
         },
@@ -77,7 +80,8 @@ def _best(
 
 def _crps(found: Gaussian, problem: Problem) -> float:
     truth = np.asarray(problem.truth, float).reshape(found.mean.shape)
-    return float(np.mean(np.asarray(gaussian_crps(found.mean, found.std, truth))))
+    scores = gaussian_crps(*map(jnp.asarray, (found.mean, found.std, truth)))
+    return float(jnp.mean(scores))
 
 
 def dress(mean: np.ndarray, before: np.ndarray, validation: Problem) -> Gaussian:

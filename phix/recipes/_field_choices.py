@@ -216,6 +216,8 @@ class Choices:
     - `measurements`: what is seen of a test field; each is a table of the report.
     """
 
+    title: ClassVar[str] = "posteriors"
+    reference: ClassVar[str] = ""
     seed: int = 0
     fields: Vortices = dataclasses.field(default_factory=Vortices)
     measurements: tuple[Sensors | CoarseGraining, ...] = (Sensors(),)

@@ -53,20 +53,31 @@ def random_image(u: Array, *, key: PRNGKeyArray) -> Array:
     return jnp.where(turned, -u.swapaxes(1, 2), u)
 
 
-def network(recipe: Choices, grid: Grid, key: PRNGKeyArray) -> eqx.Module:
+def network(recipe: Choices, grid: Grid, key: PRNGKeyArray) -> nn.AbstractConditioned:
     """The network that the recipe chooses."""
     choice = recipe.network
     if isinstance(choice, UNet):
-        sizes = {"widths": choice.widths, "depth": choice.depth}
-        return nn.UNet(grid, **sizes, patch=choice.patch, key=key)
-    sizes = {"width": choice.width, "depth": choice.depth, "heads": choice.heads}
-    return nn.DiT(grid, **sizes, patch=choice.patch, key=key)
+        return nn.UNet(
+            grid,
+            widths=choice.widths,
+            depth=choice.depth,
+            patch=choice.patch,
+            key=key,
+        )
+    return nn.DiT(
+        grid,
+        patch=choice.patch,
+        width=choice.width,
+        depth=choice.depth,
+        heads=choice.heads,
+        key=key,
+    )
 
 
 def blank(recipe: Choices, grid: Grid) -> score.Predictor:
     """The predictor before training."""
     net = network(recipe, grid, jr.fold_in(jr.key(recipe.seed), 10))
-    return score.Predictor(net, PATH, "velocity")
+    return score.Predictor(net=net, path=PATH, kind="velocity")
 
 
 def train(recipe: Choices, fields: Fields, **options) -> score.Predictor:
@@ -179,7 +190,7 @@ def _swept(predictor, method, ts, seen: score.Measurement, like: Array, key) -> 
 def _guided(predictor, guide, ts, seen: score.Measurement, like: Array, key) -> Array:
     noise, steps = jr.split(key)
     x = score.start(PATH, like, ts[0], key=noise)
-    posterior = score.Guided(predictor, guide(seen))
+    posterior = score.Guided(predictor, guide(seen))  # pyright: ignore[reportCallIssue]
     return score.sample(
         posterior, x, ts, sampler=score.EulerMaruyama(), key=steps, throw=False
     ).x

@@ -189,7 +189,7 @@ def draw_prior(fields: Fields, prior: jax.Array, folder: Path) -> None:
 
 def _mean_spectrum(grid: Grid, us: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Over all fields, whatever the leading axes."""
-    us = jnp.asarray(us, jnp.float32).reshape(-1, 1, *grid.shape)
-    waves, _ = shell_spectrum(grid, us[0])
-    power = jax.jit(jax.vmap(lambda u: shell_spectrum(grid, u)[1][0]))(us)
+    fields = jnp.asarray(us, jnp.float32).reshape(-1, 1, *grid.shape)
+    waves, _ = shell_spectrum(grid, fields[0])
+    power = jax.jit(jax.vmap(lambda u: shell_spectrum(grid, u)[1][0]))(fields)
     return waves[1:], np.asarray(jnp.mean(power, axis=0))[1:]

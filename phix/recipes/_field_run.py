@@ -102,9 +102,10 @@ def of_gaussian(found: Gaussian, problem: Problem) -> dict[str, Any]:
     held = problem.held
     truth = np.asarray(problem.truth, float).reshape(held.shape)[held]
     mean, std = found.mean[held], found.std[held]
+    scores = gaussian_crps(*map(jnp.asarray, (mean, std, truth)))
     return {
         "rmse": float(np.sqrt(np.mean((mean - truth) ** 2))),
-        "crps": float(np.mean(np.asarray(gaussian_crps(mean, std, truth)))),
+        "crps": float(jnp.mean(scores)),
         "coverage": float(np.mean(np.abs(mean - truth) <= _NINETY * std)),
         "spread": float(np.sqrt(np.mean(std**2))),
         "chosen": found.chosen,

@@ -121,12 +121,13 @@ class CellMeans(AbstractObservation):
     grid: Grid
     cell: int = eqx.field(static=True)
 
-    def __check_init__(self):
+    def __init__(self, grid: Grid, cell: int):
         require(
-            self.cell >= 1 and not any(n % self.cell for n in self.grid.shape),
-            f"`cell` must divide every axis of the grid, {tuple(self.grid.shape)}; got "
-            f"{self.cell}",
+            cell >= 1 and not any(n % cell for n in grid.shape),
+            f"`cell` must divide every axis of the grid, {tuple(grid.shape)}; got "
+            f"{cell}",
         )
+        self.grid, self.cell = grid, cell
 
     @property
     def points(self) -> Float[Array, "sensors dim"]:
