@@ -17,14 +17,8 @@ from phix.recipes._config import to_dict
 from phix.recipes._field_baselines import Gaussian, baselines
 from phix.recipes._field_choices import Choices
 from phix.recipes._field_data import Fields, Problem, make_fields, make_problem
-from phix.recipes._field_methods import (
-    blank,
-    checkpoints,
-    draw,
-    draw_prior,
-    methods,
-    train,
-)
+from phix.recipes._field_methods import draw, methods
+from phix.recipes._field_prior import blank, checkpoints, draw_prior, train
 
 
 # Of a normal law within which 90 % lie.
@@ -59,7 +53,7 @@ def evaluate(recipe: Choices, directory: Path) -> None:
                 f"{saved.directory} holds no checkpoint yet; let `phix run` fit it "
                 "first"
             )
-        predictor = saved.restore_model(blank(recipe, fields.grid), ema=True)
+        predictor = saved.restore_model(blank(recipe, fields), ema=True)
         assess(recipe, fields, predictor, folder, {"fields": fields.seconds})
 
 

@@ -11,11 +11,11 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from phix import pde, plot
+from phix import pde, plot, score
 from phix.cli import main
 from phix.recipes import ConfigError, _field_baselines as base, load_config, to_toml
 from phix.recipes._field_data import make_problem
-from phix.recipes._field_methods import random_image
+from phix.recipes._field_prior import PATH, OnGaussian, random_image, spectrum_of
 from phix.recipes.field_posterior import (
     CoarseGraining,
     FlairRecipe,
@@ -139,6 +139,29 @@ def test_the_nearest_field_is_found_in_all_its_images():
     check_nearest(base.nearest_field)
     with pytest.raises(AssertionError):  # mirrored vortices that turn as before
         check_nearest(lambda us, p: -base.nearest_field(us, p))
+
+
+def check_start(net):
+    """Without a network the denoiser is the posterior mean of Gaussian fields that are
+    read at every node with noise σ/α."""
+    us = np.random.default_rng(5).normal(size=(20, 1, 8, 8))
+    us = jnp.asarray(us + np.roll(us, 1, 2) + np.roll(us, 1, 3))
+    predictor = score.Predictor(net(us), PATH, "velocity")
+    covariance = base.second_moments(np.asarray(us[:, 0]), 1.0)
+    x, t = us[0] + 0.4, 0.3
+    noise = (t / (1 - t)) ** 2 * np.eye(64)
+    truth = covariance @ np.linalg.solve(covariance + noise, np.ravel(x) / (1 - t))
+    found = predictor.predict(t, x, "data").ravel()
+    np.testing.assert_allclose(found, truth, atol=1e-10)
+
+
+def test_the_untrained_prior_is_that_of_optimal_interpolation():
+    def still(log_snr, x, cond):
+        return jnp.zeros_like(x)
+
+    check_start(lambda us: OnGaussian(still, spectrum_of(us)))
+    with pytest.raises(AssertionError):  # the sum over the nodes, not their mean
+        check_start(lambda us: OnGaussian(still, 64 * spectrum_of(us)))
 
 
 def check_symmetry(image):
