@@ -33,7 +33,7 @@ class Vortices:
     dt: float = 0.03
     num_training: int = 256
     num_validation: int = 16
-    num_test: int = 16
+    num_test: int = 8
 
     def __post_init__(self):
         require_positive(self, "num_points", "viscosity", "peak", "dt")
@@ -166,8 +166,8 @@ class Training:
     """
 
     steps: int = 2000
-    batch_size: int = 32
-    rate: float = 2e-3
+    batch_size: int = 16
+    rate: float = 3e-3
     ema: float = 0.995
     checkpoint_every: int = 500
 
@@ -183,7 +183,8 @@ class Posterior:
 
     - `members`: samples for each field; 90 % intervals need 19.
     - `mmps_steps`, `mmps_iterations`: steps, and conjugate gradients in each.
-    - `dps_steps`: more than (1/noise)², or it diverges.
+    - `dps_steps`, `dps_noise`: steps, and the noise that DPS assumes where that of the
+        readings is less, for which it diverges.
     - `flair_steps`, `flair_rate`, `flair_keep`: steps, mean weight, and whether part of
         the predicted noise is kept.
     - `red_diff_steps`, `red_diff_rate`: of Adam.
@@ -192,7 +193,8 @@ class Posterior:
     members: int = 19
     mmps_steps: int = 32
     mmps_iterations: int = 3
-    dps_steps: int = 200
+    dps_steps: int = 60
+    dps_noise: float = 0.7
     flair_steps: int = 50
     flair_rate: float = 0.5
     flair_keep: bool = True

@@ -48,9 +48,8 @@ def methods(
             functools.partial(
                 _guided,
                 predictor,
-                score.DPS,
-                # Even in t but for the ends, where a guide cannot start.
-                score.times(PATH, choices.dps_steps, log_snr_range=LOG_SNR),
+                functools.partial(_unsure, choices.dps_noise),
+                score.times(PATH, choices.dps_steps, "log_snr", log_snr_range=LOG_SNR),
             ),
             f"{choices.dps_steps}, 1 derivative each",
         ),
@@ -64,6 +63,13 @@ def methods(
             f"{choices.mmps_steps}, {choices.mmps_iterations + 1} derivatives each",
         ),
     }
+
+
+def _unsure(noise: float, seen: score.Measurement) -> score.Likelihood:
+    """DPS that trusts the readings no more than such a noise allows."""
+    return score.DPS(
+        score.Measurement(seen.operator, seen.readings, jnp.maximum(seen.noise, noise))
+    )
 
 
 def _flair_times(choices: Posterior) -> Array:

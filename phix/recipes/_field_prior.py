@@ -17,8 +17,9 @@ from phix.train import ArraySource, Checkpoints, fit, per_sample
 
 
 PATH = score.Linear()
-# Beyond these the state is the noise, or the field to a hundredth of its deviation.
-LOG_SNR = (-5.0, 4.5)
+# Beyond these the state is noise, or the field to a fiftieth of its deviation; nearer
+# to the noise the derivative of a network says nothing of the covariance.
+LOG_SNR = (-3.5, 4.0)
 
 
 class Imaged(eqx.Module):
