@@ -13,7 +13,14 @@ import pytest
 
 from phix import pde, plot, score
 from phix.cli import main
-from phix.recipes import ConfigError, _field_baselines as base, load_config, to_toml
+from phix.recipes import (
+    ConfigError,
+    _field_baselines as base,
+    _field_report as report,
+    _field_run as run,
+    load_config,
+    to_toml,
+)
 from phix.recipes._field_data import make_problem
 from phix.recipes._field_prior import PATH, OnGaussian, random_image, spectrum_of
 from phix.recipes.field_posterior import (
@@ -164,6 +171,51 @@ def test_the_untrained_prior_is_that_of_optimal_interpolation():
         check_start(lambda us: OnGaussian(still, 64 * spectrum_of(us)))
 
 
+def check_scores(of_members):
+    """Members drawn from a Gaussian law have its numbers: CRPS and RMSE above them by
+    the share 1/m that so many members cost, to four standard errors."""
+    found, members = problem(SENSORS, count=20), 39
+    rng = np.random.default_rng(6)
+    shape = found.held.shape
+    truth = np.asarray(found.truth).reshape(shape)
+    std = rng.uniform(0.5, 1.5, shape)
+    mean = truth + std * rng.normal(size=shape)
+    mean[~found.held] += 100  # sensors do not count
+    law = run.of_gaussian(base.Gaussian(mean, std), found)
+    drawn = mean + std * rng.normal(size=(members, *shape))
+    numbers = of_members(drawn, found)
+    slack = 4 / np.sqrt(found.held.sum())
+    for key, more in (("rmse", 0.5), ("crps", 1.0), ("coverage", 0.0), ("spread", 0.0)):
+        assert abs(numbers[key] / law[key] - 1 - more / members) < slack
+    assert abs(law["coverage"] - 0.9) < slack and numbers["diverged"] == 0
+
+
+def test_the_scores_of_members_are_those_of_their_law():
+    check_scores(run.of_ensemble)
+    with pytest.raises(AssertionError):  # members that are too sure
+        check_scores(
+            lambda xs, p: run.of_ensemble(xs.mean(0) + 0.7 * (xs - xs.mean(0)), p)
+        )
+
+
+def test_diverged_chains_are_no_silent_loss():
+    found = problem(SENSORS)
+    drawn = np.random.default_rng(7).normal(size=(19, *found.held.shape))
+    drawn[3, 1] = np.nan
+    numbers = run.of_ensemble(drawn, found)
+    assert numbers["diverged"] == 1 and np.isnan(numbers["rmse"])
+
+
+def test_the_verdict_takes_the_best_baseline_of_each_score():
+    rows = {"spline": (1.0, 0.4), "optimal interpolation": (0.8, 0.5)}
+    rows |= {name: (0.6, 0.5) for name in report.LEARNED} | {"MMPS": (0.4, 0.1)}
+    table = {n: {"rmse": a, "crps": b} for n, (a, b) in rows.items()}
+    said = report.verdict({"rows": table})
+    assert "RMSE 0.8000 (optimal interpolation), CRPS 0.4000 (spline)" in said
+    assert "MMPS: RMSE +50.0 %, CRPS +75.0 % better" in said
+    assert "DPS: RMSE +25.0 %, CRPS -25.0 % better" in said
+
+
 def check_symmetry(image):
     """Images of a flow are flows: the equation commutes with them."""
     equation = pde.Vorticity(GRID, 1e-2)
@@ -233,10 +285,10 @@ def test_a_run_leaves_tables_figures_and_a_report(tmp_path, monkeypatch, capsys)
     (tmp_path / "tiny.toml").write_text(to_toml(TINY))
     assert main(["run", "tiny.toml", "--quiet"]) == 0
     folder = tmp_path / "runs/tiny"
-    said, report = capsys.readouterr().out, (folder / "report.md").read_text()
+    said, page = capsys.readouterr().out, (folder / "report.md").read_text()
     for words in ("optimal interpolation", "nearest training field", "MMPS", "FLAIR"):
-        assert words in said and words in report
-    for figure in re.findall(r"\((figures/.*?)\)", report):
+        assert words in said and words in page
+    for figure in re.findall(r"\((figures/.*?)\)", page):
         assert (folder / figure).stat().st_size > 1000
     numbers = json.loads((folder / "metrics.json").read_text())
     assert len(numbers["measurements"]) == 2
