@@ -131,7 +131,7 @@ def draw_problem(
     }
     for name, xs in drawn.items():
         rows[f"members, {name}"] = {
-            f"member {i + 1}": image(xs[i, 0]) for i in range(6)
+            f"member {i + 1}": image(xs[i, 0]) for i in range(9)
         }
     rows["spread"] = {
         "optimal interpolation": image(gauss["optimal interpolation"].std[0])
