@@ -90,7 +90,7 @@ def spectrum_of(us: Float[Array, "fields 1 x y"]) -> Float[Array, "x waves"]:
 
 
 def network(recipe: Choices, grid: Grid, key: PRNGKeyArray) -> nn.AbstractConditioned:
-    """The network that the recipe chooses."""
+    """The network that the recipe chooses, in the precision of the fields."""
     choice = recipe.network
     if isinstance(choice, UNet):
         return nn.UNet(
@@ -99,6 +99,7 @@ def network(recipe: Choices, grid: Grid, key: PRNGKeyArray) -> nn.AbstractCondit
             depth=choice.depth,
             patch=choice.patch,
             key=key,
+            dtype=jnp.float32,
         )
     return nn.DiT(
         grid,
@@ -107,6 +108,7 @@ def network(recipe: Choices, grid: Grid, key: PRNGKeyArray) -> nn.AbstractCondit
         depth=choice.depth,
         heads=choice.heads,
         key=key,
+        dtype=jnp.float32,
     )
 
 
