@@ -110,7 +110,7 @@ def MMPS(measurement: Measurement, iterations: int = 10) -> Likelihood:
 
 
 class _State(NamedTuple):
-    count: Array
+    done: Array
     found: Array
     residual: Array
     direction: Array
@@ -127,7 +127,7 @@ def _solve(system: Callable, right: Array, iterations: int) -> Array:
     enough = (10 * float(jnp.finfo(right.dtype).eps)) ** 2 * jnp.sum(right**2)
 
     def going(s: _State) -> Array:
-        return (s.count < iterations) & (s.square > enough) & s.sound
+        return (s.done < iterations) & (s.square > enough) & s.sound
 
     def step(system: Callable, s: _State) -> _State:
         pushed = system(s.direction)
@@ -139,7 +139,7 @@ def _solve(system: Callable, right: Array, iterations: int) -> Array:
         square = jnp.sum(residual**2)
         direction = residual + square / s.square * s.direction
         found = s.found + length * s.direction
-        return _State(s.count + 1, found, residual, direction, square, sound)
+        return _State(s.done + 1, found, residual, direction, square, sound)
 
     def solve(system: Callable, right: Array) -> Array:
         start = _State(

@@ -73,4 +73,4 @@ def test_bad_ensembles_are_named():
     with pytest.raises(ValueError, match="intervals of level 0.9 need 19 members"):
         interval_coverage(jnp.ones((18, 4)), jnp.ones(4))
     with pytest.raises(ValueError, match=r"`level` must be in \(0, 1\)"):
-        interval_coverage(jnp.ones((19, 4)), jnp.ones(4), level=90)
+        interval_coverage(jnp.ones((19, 4)), jnp.ones(4), level=90.0)

@@ -116,7 +116,8 @@ def test_a_line_and_patches():
     )
 
 
-@pytest.mark.parametrize("build", [unet, dit])
+# Slow for the U-Net: its derivative compiles for five seconds.
+@pytest.mark.parametrize("build", [pytest.param(unet, marks=pytest.mark.slow), dit])
 def test_every_weight_matters(build):
     net = build(SQUARE)
     x, c = fields()
