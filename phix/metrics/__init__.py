@@ -2,6 +2,11 @@
 
 from phix.metrics._density import kernel_density as kernel_density
 from phix.metrics._distance import energy_distance as energy_distance
+from phix.metrics._ensemble import (
+    crps as crps,
+    gaussian_crps as gaussian_crps,
+    interval_coverage as interval_coverage,
+)
 from phix.metrics._entropy import (
     renyi_entropy as renyi_entropy,
     shannon_entropy as shannon_entropy,
@@ -12,7 +17,10 @@ from phix.metrics._shock import shock_position as shock_position
 
 
 __all__ = [
+    "crps",
     "energy_distance",
+    "gaussian_crps",
+    "interval_coverage",
     "kernel_density",
     "relative_l2",
     "renyi_entropy",

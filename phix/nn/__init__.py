@@ -1,9 +1,11 @@
 """Network blocks that every family shares: decoders, dynamics, normalisers."""
 
+from phix.nn._convolution import Convolution as Convolution
 from phix.nn._decoder import (
     AbstractPointDecoder as AbstractPointDecoder,
     SineDecoder as SineDecoder,
 )
+from phix.nn._dit import DiT as DiT
 from phix.nn._dynamics import (
     AbstractConditioned as AbstractConditioned,
     DissipativeDynamics as DissipativeDynamics,
@@ -17,12 +19,15 @@ from phix.nn._normalise import (
     trainable as trainable,
 )
 from phix.nn._time_mlp import TimeMLP as TimeMLP
+from phix.nn._unet import UNet as UNet
 
 
 __all__ = [
     "AbstractConditioned",
     "AbstractNormaliser",
     "AbstractPointDecoder",
+    "Convolution",
+    "DiT",
     "DissipativeDynamics",
     "FourierDecoder",
     "MinMax",
@@ -30,5 +35,6 @@ __all__ = [
     "Standardiser",
     "SwishDynamics",
     "TimeMLP",
+    "UNet",
     "trainable",
 ]

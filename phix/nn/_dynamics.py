@@ -14,7 +14,7 @@ from phix.nn._normalise import Standardiser
 
 
 class AbstractConditioned(eqx.Module):
-    """A network conditioned on time and scalars: `net(t, x, cond)`.
+    """A network conditioned on time and on scalars or a field: `net(t, x, cond)`.
 
     The part that depends on `t` and `cond` alone is `features`, so that it can be
     computed once for a batch or cached over a run; `apply` does the rest.
@@ -22,7 +22,7 @@ class AbstractConditioned(eqx.Module):
 
     @abc.abstractmethod
     def features(
-        self, t: RealScalar, cond: Float[Array, " parameters"] | None
+        self, t: RealScalar, cond: Float[Array, "..."] | None
     ) -> tuple[Array, ...]:
         """What the network needs to know of `t` and `cond`."""
 
@@ -31,7 +31,7 @@ class AbstractConditioned(eqx.Module):
         self,
         x: Float[Array, "..."],
         features: tuple[Array, ...],
-        cond: Float[Array, " parameters"] | None,
+        cond: Float[Array, "..."] | None,
     ) -> Float[Array, "..."]:
         """The output at `x`, given the features."""
 
@@ -39,7 +39,7 @@ class AbstractConditioned(eqx.Module):
         self,
         t: RealScalar,
         x: Float[Array, "..."],
-        cond: Float[Array, " parameters"] | None = None,
+        cond: Float[Array, "..."] | None = None,
     ) -> Float[Array, "..."]:
         """`apply(x, features(t, cond), cond)`."""
         return self.apply(x, self.features(t, cond), cond)

@@ -9,11 +9,7 @@ from jax.typing import DTypeLike
 from phix._errors import require
 from phix._types import Array, Float, PRNGKeyArray, RealScalar
 from phix.nn._dynamics import AbstractConditioned
-
-
-# Waves of time, from the whole range of a log signal-to-noise ratio to tenths of it.
-_WAVES = 8
-_RANGE = 40.0
+from phix.nn._waves import WAVES, time_waves
 
 
 class TimeMLP(AbstractConditioned):
@@ -63,7 +59,7 @@ class TimeMLP(AbstractConditioned):
             eqx.nn.Linear(a, b, dtype=dtype, key=k)
             for a, b, k in zip(sizes[:-1], sizes[1:], keys[:depth], strict=True)
         )
-        known = 2 * _WAVES + cond_size
+        known = 2 * WAVES + cond_size
         self.times = tuple(
             eqx.nn.Linear(known, width, use_bias=False, dtype=dtype, key=k)
             for k in keys[depth:-1]
@@ -82,10 +78,7 @@ class TimeMLP(AbstractConditioned):
             f"cond must hold {self.cond_size} numbers, as the network was built for; "
             f"got {given}.",
         )
-        dtype = self.last.weight.dtype
-        turns = 2.0 ** jnp.arange(_WAVES, dtype=dtype) * (2 * jnp.pi / _RANGE / 2)
-        angles = turns * jnp.asarray(t, dtype)
-        known = [jnp.sin(angles), jnp.cos(angles)]
+        known = [time_waves(t, self.last.weight.dtype)]
         known += [] if cond is None else [jnp.ravel(cond)]
         return tuple(layer(jnp.concatenate(known)) for layer in self.times)
 

@@ -10,6 +10,7 @@ from phix.plot._curves import (
 )
 from phix.plot._field import field_history as field_history
 from phix.plot._field_frames import field_frames as field_frames
+from phix.plot._field_panels import field_panels as field_panels
 from phix.plot._figure import (
     figure_path as figure_path,
     require_matplotlib as require_matplotlib,
@@ -27,6 +28,7 @@ __all__ = [
     "error_over_time",
     "field_frames",
     "field_history",
+    "field_panels",
     "figure_path",
     "latent_trajectories",
     "parameter_panels",

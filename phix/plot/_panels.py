@@ -71,7 +71,7 @@ def curve_panels(
             [lines[name] for name in names],
             names,
             loc="outside lower center",
-            ncols=4,
+            ncols=2 * columns,
             frameon=False,
         )
     fig.suptitle(title)

@@ -44,7 +44,9 @@ def recipe_job(recipe: Any, name: str) -> Callable:
 
 _RECIPES: dict[str, str] = {
     "amangkurat": "phix.recipes.amangkurat:AmangkuratRecipe",
+    "flair": "phix.recipes.field_posterior:FlairRecipe",
     "phi_rom": "phix.recipes.phi_rom:PhiROMRecipe",
+    "red_diff": "phix.recipes.field_posterior:RedDiffRecipe",
     "simulation": "phix.recipes.simulation:Simulation",
     "sweep": "phix.recipes.sweep:Sweep",
 }

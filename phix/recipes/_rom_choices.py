@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from phix.recipes._checks import require_positive
 from phix.recipes._rom_equations import (
     BurgersShock,
     DecayingTurbulence,
@@ -11,7 +12,6 @@ from phix.recipes._rom_equations import (
     Split,
     Starts,
     TwoDimensionalKdV,
-    require_positive,
 )
 
 

@@ -4,6 +4,8 @@ import dataclasses
 import math
 from typing import ClassVar
 
+from phix.recipes._checks import require_positive
+
 
 @dataclasses.dataclass(frozen=True)
 class BurgersShock:
@@ -324,14 +326,6 @@ class Starts:
     def __post_init__(self):
         _check_frames(self)
         require_positive(self, "num_training", "num_validation", "num_test")
-
-
-def require_positive(choices, *names: str) -> None:
-    """Raises `ValueError` for the first of the fields that is not positive."""
-    for name in names:
-        value = getattr(choices, name)
-        if not value > 0:
-            raise ValueError(f"{name} must be positive, got {value}")
 
 
 def _check_frames(split) -> None:

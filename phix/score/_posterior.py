@@ -2,10 +2,11 @@
 covariance."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-import jax.scipy.sparse.linalg as jss
+from jax import lax
 
 from phix._errors import is_concrete, require
 from phix._types import Array, RealScalar
@@ -47,8 +48,7 @@ class Likelihood(AbstractGuide):
             def system(v):
                 return v + near.push(spread(denoiser, near.pull(v)))
 
-            tol = 10 * float(jnp.finfo(weighted.dtype).eps)
-            weighted, _ = jss.cg(system, near.misfit, tol=tol, maxiter=self.iterations)
+            weighted = _solve(system, near.misfit, self.iterations)
         return denoiser.pull(near.pull(weighted))
 
 
@@ -107,6 +107,52 @@ def MMPS(measurement: Measurement, iterations: int = 10) -> Likelihood:
         al., *Tweedie moment projected diffusions*, TMLR 2024.
     """
     return Likelihood(measurement, Denoiser.covariance, iterations)
+
+
+class _State(NamedTuple):
+    done: Array
+    found: Array
+    residual: Array
+    direction: Array
+    square: Array  # of the residual
+    sound: Array
+
+
+def _solve(system: Callable, right: Array, iterations: int) -> Array:
+    """Conjugate gradients for 1 + AVAᵀ, a system that stretches every direction.
+
+    A derivative of a network is no covariance everywhere. Where the system shrinks a
+    direction the solve ends with what it has, lest the guide throw the state away.
+    """
+    enough = (10 * float(jnp.finfo(right.dtype).eps)) ** 2 * jnp.sum(right**2)
+
+    def going(s: _State) -> Array:
+        return (s.done < iterations) & (s.square > enough) & s.sound
+
+    def step(system: Callable, s: _State) -> _State:
+        pushed = system(s.direction)
+        curvature = jnp.sum(s.direction * pushed)
+        least = (1 - 1e-3) * jnp.sum(s.direction**2)
+        sound = curvature >= least
+        length = jnp.where(sound, s.square / jnp.where(sound, curvature, 1), 0)
+        residual = s.residual - length * pushed
+        square = jnp.sum(residual**2)
+        direction = residual + square / s.square * s.direction
+        found = s.found + length * s.direction
+        return _State(s.done + 1, found, residual, direction, square, sound)
+
+    def solve(system: Callable, right: Array) -> Array:
+        start = _State(
+            jnp.zeros((), jnp.int32),
+            jnp.zeros_like(right),
+            right,
+            right,
+            jnp.sum(right**2),
+            jnp.ones((), bool),
+        )
+        return lax.while_loop(going, lambda s: step(system, s), start).found
+
+    return lax.custom_linear_solve(system, right, solve, symmetric=True)
 
 
 class _Isotropic(eqx.Module):

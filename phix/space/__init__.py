@@ -12,11 +12,13 @@ from phix.space._random_flow import (
 )
 from phix.space._sensors import (
     AbstractObservation as AbstractObservation,
+    CellMeans as CellMeans,
     NodeSensors as NodeSensors,
     Sensors as Sensors,
     masked_sensors as masked_sensors,
     random_sensors as random_sensors,
 )
+from phix.space._shells import shell_spectrum as shell_spectrum
 from phix.space._spectral import (
     spectral_evaluate as spectral_evaluate,
     spectral_resample as spectral_resample,
@@ -38,6 +40,7 @@ __all__ = [
     "AbstractSpace",
     "AbstractTransform",
     "Boundary",
+    "CellMeans",
     "GaussianRandomField",
     "Grid",
     "Modes",
@@ -54,6 +57,7 @@ __all__ = [
     "random_sensors",
     "random_velocity",
     "random_vorticity",
+    "shell_spectrum",
     "spectral_derivative",
     "spectral_evaluate",
     "spectral_resample",

@@ -107,6 +107,45 @@ class NodeSensors(AbstractObservation):
         return u.reshape(u.shape[0], -1)[:, self.nodes]
 
 
+class CellMeans(AbstractObservation):
+    """Coarse-graining: the mean over each cell of `cell` nodes a side.
+
+    **Arguments:**
+
+    - `grid`: the grid of the fields.
+    - `cell`: nodes along each side of a cell, which every axis divides by.
+
+    **Raises:** `ValueError` for a cell that does not divide the grid.
+    """
+
+    grid: Grid
+    cell: int = eqx.field(static=True)
+
+    def __init__(self, grid: Grid, cell: int):
+        require(
+            cell >= 1 and not any(n % cell for n in grid.shape),
+            f"`cell` must divide every axis of the grid, {tuple(grid.shape)}; got "
+            f"{cell}",
+        )
+        self.grid, self.cell = grid, cell
+
+    @property
+    def points(self) -> Float[Array, "sensors dim"]:
+        """The centres of the cells, the means of their nodes."""
+        middles = [jnp.mean(x.reshape(-1, self.cell), axis=1) for x in self.grid.axes]
+        return jnp.stack([x.ravel() for x in jnp.meshgrid(*middles, indexing="ij")], 1)
+
+    def __call__(
+        self, u: Inexact[Array, " channels *space"]
+    ) -> Inexact[Array, "channels sensors"]:
+        """The means, cells in the order of `points`."""
+        self.grid.check(u)
+        split = [part for n in self.grid.shape for part in (n // self.cell, self.cell)]
+        inner = tuple(range(2, 2 * self.grid.ndim + 1, 2))
+        means = jnp.mean(u.reshape(u.shape[0], *split), axis=inner)
+        return means.reshape(u.shape[0], -1)
+
+
 def masked_sensors(grid: Grid, mask: Any) -> NodeSensors:
     """A sensor on every node where a mask is true.
 

@@ -1,9 +1,11 @@
-"""Curves in panels."""
+"""Curves and fields in panels."""
+
+import functools
 
 import numpy as np
 import pytest
 
-from phix.plot import curve_panels, figure_path, parameter_panels
+from phix.plot import curve_panels, field_panels, figure_path, parameter_panels
 
 
 X = np.linspace(0.0, 1.0, 5)
@@ -69,3 +71,38 @@ def test_points_of_a_sweep_by_parameter():
     assert np.array_equal(crosses.get_offsets(), [[3, 5]])
     with pytest.raises(ValueError, match=r"a must have shape \(3,\), got \(2,\)"):
         parameter_panels({"a": x[:2]}, values, failed=failed, label="size")
+
+
+FIELDS = {
+    "means": {"a": np.outer(X, [1.0, 2.0]), "b": np.outer(X, [-3.0, 0.5])},
+    "spread": {"a": np.outer(1 + X, [1.0, 1.0])},
+}
+
+
+def _shows_fields(fig, rows):
+    """Every field under its title, one scale in a row, that of `signed` rows even."""
+    panels = {axes.get_title(): axes for axes in fig.axes if axes.get_title()}
+    for name, fields in rows.items():
+        scales = set()
+        for heading, field in fields.items():
+            (mesh,) = [m for axes in fig.axes for m in axes.collections
+                       if axes.get_title() == heading
+                       and np.array_equal(m.get_array(), field.T)]  # fmt: skip
+            scales.add(mesh.get_clim())
+        ((low, high),) = scales
+        assert (low == -high == -3.0) if name == "means" else low == 1.0
+    assert set(panels) == {"a", "b"}
+
+
+def test_field_panels_show_their_fields():
+    draw = functools.partial(field_panels, x=X, y=X[:2], signed=["means"])
+    fig = draw(FIELDS, dots=[[0.5, 0.2], [0.1, 0.1]])
+    _shows_fields(fig, FIELDS)
+    assert np.array_equal(fig.axes[0].lines[0].get_xydata(), [[0.5, 0.2], [0.1, 0.1]])
+    with pytest.raises((AssertionError, ValueError)):  # another field
+        other = FIELDS["means"] | {"b": FIELDS["means"]["a"]}
+        _shows_fields(fig, FIELDS | {"means": other | {"a": other["b"] + 1}})
+    with pytest.raises(ValueError, match=r"rows\['spread'\]\['a'\] must be \(5, 2\)"):
+        draw(FIELDS | {"spread": {"a": np.ones((2, 5))}})
+    with pytest.raises(ValueError, match="at least one row"):
+        draw({})

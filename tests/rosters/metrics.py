@@ -3,7 +3,9 @@
 import jax.numpy as jnp
 
 from phix.metrics import (
+    crps,
     energy_distance,
+    gaussian_crps,
     kernel_density,
     relative_l2,
     renyi_entropy,
@@ -37,7 +39,21 @@ def _sample(dtype):
     return jnp.sin(samples), 0.3 * points - 0.2
 
 
+def _forecast(dtype):
+    samples, truth = _pair(dtype)
+    return samples, truth[0], jnp.asarray(0.7, dtype)
+
+
+def _scores(samples, truth, std):
+    return crps(samples, truth), gaussian_crps(samples[0], std, truth)
+
+
 CASES = [
+    Case(
+        "forecasts",
+        lambda dtype: (_scores, _forecast(dtype)),
+        ("crps", "gaussian_crps"),
+    ),
     Case(
         "energy distance",
         lambda dtype: (
@@ -64,4 +80,7 @@ CASES = [
     Case("rnmse", lambda dtype: (rnmse, _pair(dtype)), covers=("rnmse",)),
 ]
 
-EXEMPT = {"shock_position": "gives an integer index; tested against known jumps"}
+EXEMPT = {
+    "interval_coverage": "counts; tested against exchangeable samples",
+    "shock_position": "gives an integer index; tested against known jumps",
+}

@@ -1,8 +1,10 @@
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 
 from phix import nn
+from phix.space import Grid
 from tests.rosters.case import Case, cast
 
 
@@ -77,6 +79,33 @@ def _time_mlp(dtype):
     return velocity, (*args, jnp.array([0.4], dtype))
 
 
+def _fields(dtype):
+    line = Grid(4, (0.0, 1.0))
+    call = dict(key=jr.key(0), dtype=jnp.float32)
+    unet = nn.UNet(line, widths=(4, 4), depth=1, **call)
+    dit = nn.DiT(line, patch=2, width=4, depth=1, heads=1, **call)
+    # The last layers start at zero.
+    unet, dit = jax.tree.map(
+        lambda x: x + 0.1 if eqx.is_inexact_array(x) else x, (unet, dit)
+    )
+
+    def both(t, x):
+        return [cast(net, dtype)(t, x, None) for net in (unet, dit)]
+
+    return both, (jnp.asarray(0.7, dtype), jnp.array([[0.3, -0.5, 0.2, 0.9]], dtype))
+
+
+def _convolution(dtype):
+    layer = nn.Convolution((1, 1), (True,), key=jr.key(0), dtype=jnp.float32)
+
+    def convolve(weight, bias, x):
+        moved = eqx.tree_at(lambda c: (c.weight, c.bias), layer, (weight, bias))
+        return moved(x)
+
+    args = (jnp.array([[[0.5, 1.0, -0.3]]], dtype), jnp.ones(1, dtype))
+    return convolve, (*args, jnp.array([[0.3, -0.5, 0.2, 0.9]], dtype))
+
+
 def _normalisers(dtype):
     def both(lower, upper, x):
         boxed = nn.MinMax(lower, upper)(x)
@@ -93,6 +122,13 @@ CASES = [
     Case("Fourier decoder", _fourier, ("FourierDecoder", "AbstractPointDecoder")),
     Case("swish dynamics", _dynamics, ("SwishDynamics", "DissipativeDynamics")),
     Case("time MLP", _time_mlp, ("TimeMLP",)),
+    Case(
+        "networks on fields",
+        _fields,
+        ("UNet", "DiT"),
+        slow="run eagerly they compile for ten seconds; tests/nn has their truths",
+    ),
+    Case("convolution", _convolution, ("Convolution",)),
     Case("normalisers", _normalisers, ("MinMax", "Standardiser")),
 ]
 EXEMPT = {

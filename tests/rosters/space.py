@@ -65,7 +65,9 @@ def _sensors(dtype):
         nodes = space.random_sensors(GRID, 3, key=jr.key(0))
         masked = space.masked_sensors(GRID, np.arange(12).reshape(4, 3) % 5 == 1)
         anywhere = space.random_sensors(GRID, 3, key=jr.key(1), on="anywhere")
-        return nodes(u), masked(u), anywhere(u), space.Sensors(GRID, points)(u)
+        cells = space.CellMeans(GRID, 1)
+        at = space.Sensors(GRID, points)
+        return nodes(u), masked(u), anywhere(u), at(u), cells(u)
 
     points = jnp.array([[0.2, 0.3], [0.55, 0.9]], dtype)
     return readings, (_field(dtype), points)
@@ -137,7 +139,17 @@ def _spectral_derivative(dtype):
     return all_of, (jnp.cos(jnp.arange(24.0, dtype=dtype)).reshape(1, 4, 6),)
 
 
+def _shells(dtype):
+    plane = space.Grid((4, 3), (0.0, 1.0))
+
+    def power(u):
+        return space.shell_spectrum(plane, u)[1]
+
+    return power, (jnp.cos(jnp.arange(12, dtype=dtype)).reshape(1, 4, 3),)
+
+
 CASES = [
+    Case("shells", _shells, ("shell_spectrum",)),
     Case("glued sides", _spectral_derivative, ("spectral_derivative", "Modes")),
     Case("grid", _grid, ("Grid",)),
     Case(
@@ -153,7 +165,13 @@ CASES = [
     Case(
         "sensors",
         _sensors,
-        ("Sensors", "NodeSensors", "random_sensors", "masked_sensors"),
+        (
+            "Sensors",
+            "NodeSensors",
+            "CellMeans",
+            "random_sensors",
+            "masked_sensors",
+        ),
     ),
 ]
 EXEMPT = {

@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.scipy.sparse.linalg as jss
 import numpy as np
 import pytest
 from jax.tree_util import Partial
@@ -10,6 +11,7 @@ from jax.tree_util import Partial
 from bench.score import posteriors
 from phix import score
 from phix._errors import PhixError
+from phix.score._posterior import _solve
 from tests.score.laws import KINDS, PATHS, Tagged, inside, mixture, points
 
 
@@ -236,3 +238,22 @@ def test_wrong_guidance_is_named():
     bridge = score.oracles.Bridge(mixture(), mixture(), score.LinearInterpolant())
     with pytest.raises(ValueError, match="one-sided path; got LinearInterpolant"):
         score.Guided(bridge, score.DPS(SEEN))
+
+
+def check_ends_early(solve):
+    """Where the system shrinks a direction, as no covariance does, nothing is thrown
+    away; where it does not, the solution is the exact one."""
+    right = jnp.array([1.0, -2.0, 0.5])
+    whole = jnp.diag(jnp.array([1.0, 3.0, 20.0]))
+    np.testing.assert_allclose(
+        solve(lambda v: whole @ v, right), right / jnp.diag(whole), rtol=1e-10
+    )
+    broken = jnp.diag(jnp.array([1.0, 0.01, -0.9]))
+    found = solve(lambda v: broken @ v, right)
+    assert jnp.linalg.norm(found) <= jnp.linalg.norm(right)
+
+
+def test_a_derivative_that_is_no_covariance_does_no_harm():
+    check_ends_early(lambda system, b: _solve(system, b, 5))
+    with pytest.raises(AssertionError):
+        check_ends_early(lambda system, b: jss.cg(system, b, maxiter=5)[0])

@@ -1,0 +1,149 @@
+"""The jobs of the score recipes on fields: run and evaluate."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+from phix import plot, score
+from phix.data import RunDirectory
+from phix.metrics import crps, gaussian_crps, interval_coverage
+from phix.recipes import _field_report as report
+from phix.recipes._config import to_dict
+from phix.recipes._field_baselines import Gaussian, baselines
+from phix.recipes._field_choices import Choices
+from phix.recipes._field_data import Fields, Problem, make_fields, make_problem
+from phix.recipes._field_methods import draw, methods
+from phix.recipes._field_prior import blank, checkpoints, draw_prior, train
+
+
+# Of a normal law within which 90 % lie.
+_NINETY = 1.6448536269514722
+
+
+def run(recipe: Choices, directory: Path, *, progress: bool) -> None:
+    """Makes the fields, fits and compares; takes up a run that was interrupted."""
+    plot.require_matplotlib()
+    config = to_dict(recipe)
+    with RunDirectory(directory, config) as folder:
+        fields = make_fields(recipe)
+        start = time.perf_counter()
+        with checkpoints(recipe, folder, config) as saved:
+            predictor = train(
+                recipe, fields, checkpoint=saved, log=folder.log, progress=progress
+            )
+        jax.block_until_ready(predictor)
+        seconds = {"fields": fields.seconds, "training": time.perf_counter() - start}
+        assess(recipe, fields, predictor, folder, seconds)
+
+
+def evaluate(recipe: Choices, directory: Path) -> None:
+    """Metrics, figures and report from the last checkpoint."""
+    plot.require_matplotlib()
+    config = to_dict(recipe)
+    with RunDirectory(directory, config) as folder:
+        fields = make_fields(recipe)
+        saved = checkpoints(recipe, folder, config)
+        if saved.latest_step is None:
+            raise ValueError(
+                f"{saved.directory} holds no checkpoint yet; let `phix run` fit it "
+                "first"
+            )
+        predictor = saved.restore_model(blank(recipe, fields), ema=True)
+        assess(recipe, fields, predictor, folder, {"fields": fields.seconds})
+
+
+def assess(
+    recipe: Choices,
+    fields: Fields,
+    predictor: score.Predictor,
+    folder: RunDirectory,
+    seconds: dict[str, float],
+) -> None:
+    """Compares with the baselines, writes and prints the report."""
+    start = time.perf_counter()
+    numbers: dict[str, Any] = {"measurements": []}
+    learned = methods(recipe, predictor, fields)
+    for place, kind in enumerate(recipe.measurements):
+        seeds = (1000 * recipe.seed + 2 * place, 1000 * recipe.seed + 2 * place + 1)
+        validation = make_problem(kind, fields.grid, fields.validation, seeds[0])
+        test = make_problem(kind, fields.grid, fields.test, seeds[1])
+        known = baselines(fields, validation, test)
+        rows = {name: of_gaussian(found, test) for name, found in known.items()}
+        drawn = {}
+        for i, (name, (method, calls)) in enumerate(learned.items()):
+            key = jr.fold_in(jr.fold_in(jr.key(recipe.seed), 20 + place), i)
+            drawn[name], spent = draw(method, test, recipe.posterior.members, key)
+            rows[name] = of_ensemble(drawn[name], test)
+            rows[name] |= {"seconds": spent, "chosen": calls}
+        numbers["measurements"].append({"title": kind.title, "rows": rows})
+        report.draw_problem(kind, test, known, drawn, folder.figures)
+    prior = draw_prior(predictor, fields.grid, 64, jr.fold_in(jr.key(recipe.seed), 13))
+    report.draw_prior(fields, prior, folder.figures)
+    numbers["prior"] = prior_numbers(predictor, fields, prior, recipe.seed)
+    numbers["seconds"] = seconds | {"evaluation": time.perf_counter() - start}
+    folder.write_metrics(numbers)
+    folder.write_report(report.markdown(recipe, fields, numbers))
+    print(report.summary(numbers, folder.path))
+
+
+def of_gaussian(found: Gaussian, problem: Problem) -> dict[str, Any]:
+    """RMSE, CRPS and coverage at the held-out nodes."""
+    held = problem.held
+    truth = np.asarray(problem.truth, float).reshape(held.shape)[held]
+    mean, std = found.mean[held], found.std[held]
+    scores = gaussian_crps(*map(jnp.asarray, (mean, std, truth)))
+    return {
+        "rmse": float(np.sqrt(np.mean((mean - truth) ** 2))),
+        "crps": float(jnp.mean(scores)),
+        "coverage": float(np.mean(np.abs(mean - truth) <= _NINETY * std)),
+        "spread": float(np.sqrt(np.mean(std**2))),
+        "chosen": found.chosen,
+    }
+
+
+def of_ensemble(members: np.ndarray, problem: Problem) -> dict[str, Any]:
+    """RMSE of the mean, CRPS and coverage of the members at the held-out nodes.
+
+    A chain that diverged counts as no member of its field but as the worst there is:
+    NaN in all numbers.
+    """
+    held = problem.held
+    truth = jnp.asarray(np.asarray(problem.truth).reshape(held.shape)[held])
+    seen = jnp.asarray(members[:, held])
+    mean = jnp.mean(seen, axis=0)
+    finite = bool(jnp.all(jnp.isfinite(seen)))
+    return {
+        "rmse": float(jnp.sqrt(jnp.mean((mean - truth) ** 2))),
+        "crps": float(jnp.mean(crps(seen, truth))),
+        "coverage": float(interval_coverage(seen, truth)) if finite else float("nan"),
+        "spread": float(jnp.sqrt(jnp.mean(jnp.var(seen, axis=0, ddof=1)))),
+        "diverged": int(np.sum(~np.isfinite(members).all(axis=2))),
+    }
+
+
+def prior_numbers(
+    predictor: score.Predictor, fields: Fields, prior: jax.Array, seed: int
+) -> dict[str, float]:
+    """Loss on fields it was not trained on, and moments of its samples."""
+    ts = jnp.linspace(0.05, 0.95, 19)
+    key = jr.fold_in(jr.key(seed), 14)
+    errors = [
+        jnp.mean(score.velocity_error(predictor, us[:64], ts, key=key))
+        for us in (fields.train, fields.test)
+    ]
+
+    def kurtosis(us):
+        return float(jnp.mean(us**4) / jnp.mean(us**2) ** 2)
+
+    return {
+        "velocity error, training": float(errors[0]),
+        "velocity error, test": float(errors[1]),
+        "kurtosis, training fields": kurtosis(fields.train),
+        "kurtosis, samples": kurtosis(prior),
+        "deviation, samples": float(jnp.std(prior)),
+    }
