@@ -28,7 +28,7 @@ class Convolution(eqx.Module):
     output. On others it is zero beyond the ends.
 
     One matrix product for all offsets along the last axis, summed over those along the
-    others: within a scan some ten times as fast on CPUs as XLA's convolution.
+    others: within a scan XLA's own convolution is slow on CPUs.
 
     **Arguments:**
 
