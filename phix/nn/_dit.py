@@ -11,16 +11,15 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from phix._errors import require
-from phix._types import Array, Float, PRNGKeyArray, RealScalar
+from phix._types import Array, Float, PRNGKeyArray
 from phix.nn._convolution import from_patches, periodic_axes, to_patches
 from phix.nn._decoder import bias_of
-from phix.nn._dynamics import AbstractConditioned
-from phix.nn._field import check_field, check_grid, stacked, through, zeroed
+from phix.nn._field import AbstractFieldNetwork, check_grid, stacked, through, zeroed
 from phix.nn._waves import TimeEmbedding
 from phix.space import Grid
 
 
-class DiT(AbstractConditioned):
+class DiT(AbstractFieldNetwork):
     r"""A transformer $v(t, u)$, or $v(t, u, c)$ with a field c, of patches of the grid.
 
     Each block is attention and a perceptron, both with the scale, shift and gate that
@@ -100,13 +99,6 @@ class DiT(AbstractConditioned):
         self.modulate = zeroed(eqx.nn.Linear(known, 2 * width, dtype=dtype, key=four))
         self.last = zeroed(eqx.nn.Linear(width, channels * cube, dtype=dtype, key=five))
 
-    def features(
-        self, t: RealScalar, cond: Float[Array, "..."] | None
-    ) -> tuple[Array, ...]:
-        """The embedding of the time."""
-        del cond
-        return (self.time(t),)
-
     def apply(
         self,
         x: Float[Array, " channels *space"],
@@ -114,9 +106,7 @@ class DiT(AbstractConditioned):
         cond: Float[Array, "..."] | None,
     ) -> Float[Array, " channels *space"]:
         """The output at `x`, given the features."""
-        check_field(x, cond, self.channels, self.cond_channels, self.shape)
-        given = x if cond is None else jnp.concatenate([x, cond])
-        patches = to_patches(given, self.patch)
+        patches = to_patches(self.given(x, cond), self.patch)
         places = _places(patches.shape[1:])
         tokens = patches.reshape(patches.shape[0], -1).T
         walled = [

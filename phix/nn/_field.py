@@ -4,12 +4,53 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import jax.random as jr
 from jax import lax
 
 from phix._errors import require
-from phix._types import Array, PRNGKeyArray, PyTree
+from phix._types import Array, Float, PRNGKeyArray, PyTree, RealScalar
+from phix.nn._dynamics import AbstractConditioned
+from phix.nn._waves import TimeEmbedding
 from phix.space import Grid
+
+
+class AbstractFieldNetwork(AbstractConditioned):
+    """A network from fields on a grid to fields on it, conditioned on time and fields.
+
+    - `time`: the embedding of the time.
+    - `shape`, `channels`, `cond_channels`: of the fields and of the conditions.
+    """
+
+    time: eqx.AbstractVar[TimeEmbedding]
+    shape: eqx.AbstractVar[tuple[int, ...]]
+    channels: eqx.AbstractVar[int]
+    cond_channels: eqx.AbstractVar[int]
+
+    def features(
+        self, t: RealScalar, cond: Float[Array, "..."] | None
+    ) -> tuple[Array, ...]:
+        """The embedding of the time."""
+        del cond
+        return (self.time(t),)
+
+    def given(
+        self, x: Float[Array, " channels *space"], cond: Float[Array, "..."] | None
+    ) -> Float[Array, " all *space"]:
+        """The field and its conditions, if they have the shapes it was built for."""
+        require(
+            x.shape == (self.channels, *self.shape),
+            f"`x` must have shape {(self.channels, *self.shape)}, as the network was "
+            f"built for; got {x.shape}; vmap over many fields",
+        )
+        wanted = (self.cond_channels, *self.shape) if self.cond_channels else None
+        shape = None if cond is None else cond.shape
+        require(
+            shape == wanted,
+            f"`cond` must have shape {wanted}, as the network was built for; got "
+            f"{shape}",
+        )
+        return x if cond is None else jnp.concatenate([x, cond])
 
 
 def check_grid(grid: Grid, divisor: int, name: str) -> None:
@@ -19,23 +60,6 @@ def check_grid(grid: Grid, divisor: int, name: str) -> None:
     require(
         not bad,
         f"`grid`: every axis must divide by {divisor} ({name}); got shape {grid.shape}",
-    )
-
-
-def check_field(
-    x: Array, cond: Array | None, channels: int, cond_channels: int, shape: tuple
-) -> None:
-    """Refuses a field or conditions of another shape than the network was built for."""
-    require(
-        x.shape == (channels, *shape),
-        f"`x` must have shape {(channels, *shape)}, as the network was built for; got "
-        f"{x.shape}; vmap over many fields",
-    )
-    wanted = (cond_channels, *shape) if cond_channels else None
-    given = None if cond is None else cond.shape
-    require(
-        given == wanted,
-        f"`cond` must have shape {wanted}, as the network was built for; got {given}",
     )
 
 

@@ -9,15 +9,14 @@ import jax.random as jr
 from jax.typing import DTypeLike
 
 from phix._errors import require
-from phix._types import Array, Float, PRNGKeyArray, RealScalar
+from phix._types import Array, Float, PRNGKeyArray
 from phix.nn._convolution import Convolution, from_patches, periodic_axes, to_patches
-from phix.nn._dynamics import AbstractConditioned
-from phix.nn._field import check_field, check_grid, stacked, through, zeroed
+from phix.nn._field import AbstractFieldNetwork, check_grid, stacked, through, zeroed
 from phix.nn._waves import TimeEmbedding
 from phix.space import Grid
 
 
-class UNet(AbstractConditioned):
+class UNet(AbstractFieldNetwork):
     r"""A U-Net $v(t, u)$, or $v(t, u, c)$ with a field c: residual blocks of two
     convolutions, on nodes that grow coarser and fine again.
 
@@ -117,13 +116,6 @@ class UNet(AbstractConditioned):
         self.norm = _norm(widths[0], dtype)
         self.last = zeroed(layer(widths[0], channels * cube, size=3))
 
-    def features(
-        self, t: RealScalar, cond: Float[Array, "..."] | None
-    ) -> tuple[Array, ...]:
-        """The embedding of the time."""
-        del cond
-        return (self.time(t),)
-
     def apply(
         self,
         x: Float[Array, " channels *space"],
@@ -131,9 +123,7 @@ class UNet(AbstractConditioned):
         cond: Float[Array, "..."] | None,
     ) -> Float[Array, " channels *space"]:
         """The output at `x`, given the features."""
-        check_field(x, cond, self.channels, self.cond_channels, self.shape)
-        given = x if cond is None else jnp.concatenate([x, cond])
-        h, left = self.first(to_patches(given, self.patch)), []
+        h, left = self.first(to_patches(self.given(x, cond), self.patch)), []
         for blocks, coarser in zip(self.down, self.coarser, strict=True):
             h = through(blocks, h, *features)
             left.append(h)
