@@ -9,13 +9,14 @@ bootstrap interval; ratios are time of phix over time of the other.
    200 steps: beside a scan by hand with the same field and a key a step and chain;
    beside one whose noise is drawn before it; beside `diffrax.diffeqsolve` with
    `VirtualBrownianTree`. At most 1.1 times the first.
-2. Samplers at 32² with a small network, beside the same number of its evaluations in
-   one scan. At most 5 % more.
+2. Samplers at 32² with the smallest network of the recipes on fields, beside the same
+   number of its evaluations in one scan. At most 5 % more.
 3. The likelihood by Hutchinson's estimate, one probe, beside sampling by the same
    scheme, for each evaluation of the field. At most 2.5 times.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import diffrax as dfx
 import equinox as eqx
@@ -26,6 +27,10 @@ import numpy as np
 
 from bench.timing import bootstrap, paired_times
 from phix import score
+from phix.recipes import load_config
+from phix.recipes._field_choices import Choices
+from phix.recipes._field_prior import network
+from phix.space import Grid
 
 
 CHAINS, STEPS, LEVEL = 1000, 200, 0.5
@@ -39,9 +44,8 @@ def main() -> None:
     for name, call in BY_HAND.items():
         wanted = "≤ 1.1" if name == "a scan by hand" else ""
         row("Euler–Maruyama", name, shared_scan(), call(), wanted)
-    net = Convolutions(jr.key(0))
-    size = sum(x.size for x in jax.tree.leaves(eqx.filter(net, eqx.is_array)))
-    print(f"| network of {size} weights at 32² | | | | | |")
+    net = smallest()
+    print(f"| network of {weights_of(net)} weights at 32² | | | | | |")
     for name, sampler, calls in SAMPLERS:
         row(name, f"{calls} evaluations", *overhead(net, sampler, calls), "≤ 1.05")
     row("log_likelihood, 1 probe", "sampling by Heun", *likelihood(net), "≤ 2.5")
@@ -192,29 +196,20 @@ BY_HAND = {
 }
 
 
-class Convolutions(eqx.Module):
-    """Three periodic convolutions of 16 channels, told the noise level."""
+CONFIGS = Path(__file__).parents[2] / "configs/score"
 
-    layers: list[eqx.nn.Conv2d]
-    level: eqx.nn.Linear
 
-    def __init__(self, key):
-        *keys, last = jr.split(key, 4)
-        sizes = (1, 16, 16, 1)
-        self.layers = [
-            eqx.nn.Conv2d(
-                a, b, 3, padding=1, padding_mode="CIRCULAR", key=k, dtype=jnp.float32
-            )
-            for a, b, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
-        ]
-        self.level = eqx.nn.Linear(2, 16, key=last, dtype=jnp.float32)
+def smallest() -> eqx.Module:
+    """The network of the recipes on fields that has the fewest weights."""
+    grid = Grid(FIELD[1:], (0.0, 1.0))
+    found = [load_config(path) for path in sorted(CONFIGS.glob("*.toml"))]
+    nets = [network(r, grid, jr.key(0)) for r in found if isinstance(r, Choices)]
+    return min(nets, key=weights_of)
 
-    def __call__(self, log_snr, x, cond):
-        del cond
-        told = self.level(jnp.stack([jnp.sin(log_snr / 4), jnp.cos(log_snr / 4)]))
-        h = jax.nn.silu(self.layers[0](x) + told[:, None, None])
-        h = h + jax.nn.silu(self.layers[1](h))
-        return self.layers[2](h)
+
+def weights_of(net: eqx.Module) -> int:
+    """How many numbers are trained."""
+    return sum(x.size for x in jax.tree.leaves(eqx.filter(net, eqx.is_inexact_array)))
 
 
 FIELD = (1, 32, 32)
