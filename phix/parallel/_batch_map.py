@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from phix._errors import nearest, require
 from phix._types import PyTree
-from phix.parallel._mesh import BATCH_AXIS
+from phix.parallel._mesh import BATCH_AXIS, batch_axes, num_batch_parts
 from phix.parallel._rows import batch_size, pad_batch
 from phix.pde import AbstractDiscrete
 
@@ -83,7 +83,7 @@ def batch_map(
         _refuse_host((args, *_captured(fn)))
         arrays, static = eqx.partition(args, eqx.is_array)
         size = batch_size(arrays, name="args")
-        padded = eqx.combine(pad_batch(arrays, mesh.shape[BATCH_AXIS]), static)
+        padded = eqx.combine(pad_batch(arrays, num_batch_parts(mesh)), static)
         out, rest = eqx.partition(inner(padded), eqx.is_array)
         return eqx.combine(jtu.tree_map(lambda x: x[:size], out), rest)
 
@@ -99,7 +99,7 @@ def _on_one_device(mapped: Callable, chunk: int, *args: PyTree) -> PyTree:
 def _sharded(mapped: Callable, mesh: Mesh, chunk: int | None, args: PyTree) -> PyTree:
     arrays, static = eqx.partition(args, eqx.is_array)
     run, statics = _arrays_only(mapped, static)
-    spec = PartitionSpec(BATCH_AXIS)
+    spec = PartitionSpec(batch_axes(mesh))
     # The default check of varying axes fails in Diffrax loops, and silently sums
     # gradients of what is replicated.
     out = jax.shard_map(
@@ -113,7 +113,7 @@ def _sharded(mapped: Callable, mesh: Mesh, chunk: int | None, args: PyTree) -> P
 
 
 def _automatic(mapped: Callable, mesh: Mesh, chunk: int | None, args: PyTree) -> PyTree:
-    sharding = NamedSharding(mesh, PartitionSpec(BATCH_AXIS))
+    sharding = NamedSharding(mesh, PartitionSpec(batch_axes(mesh)))
     arrays, static = eqx.partition(args, eqx.is_array)
     run, statics = _arrays_only(mapped, static)
 
@@ -121,7 +121,7 @@ def _automatic(mapped: Callable, mesh: Mesh, chunk: int | None, args: PyTree) ->
         arrays = lax.with_sharding_constraint(arrays, sharding)
         return lax.with_sharding_constraint(run(arrays), sharding)
 
-    out = _in_turn(constrained, arrays, chunk, mesh.shape[BATCH_AXIS])
+    out = _in_turn(constrained, arrays, chunk, num_batch_parts(mesh))
     return eqx.combine(lax.with_sharding_constraint(out, sharding), statics[0])
 
 

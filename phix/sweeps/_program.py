@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from phix._types import Array, PRNGKeyArray, PyTree
-from phix.parallel import BATCH_AXIS, batch_map
+from phix.parallel import batch_axes, batch_map, num_batch_parts
 from phix.sweeps._outcome import outcome
 from phix.sweeps._points import Points
 
@@ -54,7 +54,7 @@ class Program:
         if mesh is not None and jax.process_count() > 1:
             mesh = mesh.local_mesh
         self.points, self.mesh, self.partition = points, mesh, partition
-        self.devices = 1 if mesh is None else mesh.shape[BATCH_AXIS]
+        self.devices = 1 if mesh is None else num_batch_parts(mesh)
         self.number = len(next(iter(points.values())))
 
         def at(parameters, index):
@@ -75,7 +75,7 @@ class Program:
         rows = ({n: c[index] for n, c in self.points.items()}, index.astype(np.uint32))
         if self.mesh is None or not place:
             return jax.tree.map(jnp.asarray, rows)
-        sharding = NamedSharding(self.mesh, PartitionSpec(BATCH_AXIS))
+        sharding = NamedSharding(self.mesh, PartitionSpec(batch_axes(self.mesh)))
         return jax.tree.map(lambda x: jax.device_put(x, sharding), rows)
 
     def compiled(self, chunk: int) -> Callable:

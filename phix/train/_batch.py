@@ -21,13 +21,13 @@ class Batch(eqx.Module):
     - `samples`: any pytree of arrays with leading axis `batch`.
     - `weight`: weight of each sample, shape `(batch,)`; padding weighs zero.
     - `position`: place of each sample in the whole batch, shape `(batch,)`.
-    - `axis`: name of the mesh axis the batch is split over, or `None`.
+    - `axis`: name of the mesh axis the batch is split over, several, or `None`.
     """
 
     samples: PyTree
     weight: Real[Array, " batch"]
     position: Int[Array, " batch"]
-    axis: str | None = eqx.field(static=True, default=None)
+    axis: str | tuple[str, ...] | None = eqx.field(static=True, default=None)
 
     def reduce(self, tree: PyTree) -> PyTree:
         """Sums `tree` over the devices that share this batch, in one all-reduce."""
@@ -56,7 +56,7 @@ class Batch(eqx.Module):
         return Batch(own.samples, own.weight, own.position, axis)
 
 
-def fused_psum(tree: PyTree, axis: str) -> PyTree:
+def fused_psum(tree: PyTree, axis: str | tuple[str, ...]) -> PyTree:
     """`lax.psum` of a pytree with one reduction for each dtype in it."""
     leaves, treedef = jtu.tree_flatten(jtu.tree_map(jnp.asarray, tree))
     out: list = [None] * len(leaves)

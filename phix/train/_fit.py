@@ -17,12 +17,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from phix._errors import PhixError, Result, require
 from phix._types import PRNGKeyArray, PyTree
 from phix.data import JsonLines, Progress, StopSignal, TensorBoard
-from phix.parallel import BATCH_AXIS
+from phix.parallel import BATCH_AXIS, place_weights
 from phix.train._checkpoints import Checkpoints
 from phix.train._loop import Carry, Program, Span, advance
 from phix.train._run import FitResult, Run, Stopped, own_copy
 from phix.train._source import AbstractSource
-from phix.train._update import AbstractUpdate, gradient_update
+from phix.train._update import AbstractUpdate, gradient_update, on_mesh
 
 
 # With steps_per_call=None a dispatch grows until it takes this long (seconds): long
@@ -80,8 +80,8 @@ def fit(
         logged record.
     - `log_every`: log every so many updates (and the first and last); the default gives
         about 500 records.
-    - `mesh`: devices to share each batch, see `phix.parallel.make_mesh`. The model is
-        replicated.
+    - `mesh`: devices to share each batch, see `phix.parallel.make_mesh`, and the
+        weights if it was made with `weight_parts`.
     - `ema`: decay of an exponential moving average of the model, such as 0.999; early
         on the decay is min(decay, (1 + s)/(10 + s)).
     - `steps_per_call`: most updates in one dispatch; the default aims at half a
@@ -99,7 +99,7 @@ def fit(
     holds; `OSError` where a checkpoint cannot be written; `ConnectionError` where one
     of many processes was lost.
     """
-    update = _as_update(update, optimiser, trainable)
+    update = on_mesh(_as_update(update, optimiser, trainable), mesh)
     _check(steps, evaluate_every, log_every, steps_per_call, source, mesh, ema)
     program, carry = _prepare(
         model, update, source, tuple(monitors), mesh, ema, steps_per_call
@@ -142,6 +142,7 @@ def lower_updates(
     **Returns:** a lowered program: `.compile().as_text()` shows its collectives,
     `.compile().memory_analysis()` its memory.
     """
+    update = on_mesh(update, mesh)
     program, carry = _prepare(model, update, source, (), mesh, ema, None)
     span = Span(key, *(jnp.int32(1) for _ in range(4)))
     return advance.lower((program, span), carry).lowered
@@ -277,8 +278,8 @@ def _prepare(
     capacity = steps_per_call or _MAX_STEPS_PER_CALL
     program = Program(update, source, monitors, static, ema, mesh, capacity)
     if mesh is not None:
-        everywhere = NamedSharding(mesh, PartitionSpec())
-        program, carry = (_place(x, everywhere) for x in (program, carry))
+        program = _place(program, NamedSharding(mesh, PartitionSpec()))
+        carry = place_weights(mesh, carry)
     return program, carry
 
 

@@ -13,7 +13,13 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from phix._errors import require
 from phix._types import Array, Bool, Int, PRNGKeyArray, PyTree
-from phix.parallel import BATCH_AXIS
+from phix.parallel import (
+    BATCH_AXIS,
+    batch_axes,
+    keeps_weight_parts,
+    num_batch_parts,
+    place_weights,
+)
 from phix.train._batch import Batch
 from phix.train._source import AbstractSource
 from phix.train._update import AbstractUpdate
@@ -71,7 +77,7 @@ def advance(fixed: tuple[Program, Span], carry: Carry) -> tuple[Carry, Outcome]:
     """Runs a span of updates. The span's length is traced: one compilation serves all
     lengths, so how a run is cut into spans cannot change its bits."""
     program, span = fixed
-    if program.mesh is None or not program.update.per_device:
+    if not _each_alone(program):
         return _loop(program, span, carry)
     arrays, static = eqx.partition(program, eqx.is_array)
     return jax.shard_map(
@@ -81,6 +87,13 @@ def advance(fixed: tuple[Program, Span], carry: Carry) -> tuple[Carry, Outcome]:
         out_specs=PartitionSpec(),
         check_vma=False,
     )(arrays, span, carry)
+
+
+def _each_alone(program: Program) -> bool:
+    """Whether every device does the whole update, on its part of the batch. Where the
+    weights lie in parts, only gradients are taken so."""
+    alone = program.mesh is not None and program.update.per_device
+    return alone and not keeps_weight_parts(program.mesh)
 
 
 def _loop(program: Program, span: Span, carry: Carry) -> tuple[Carry, Outcome]:
@@ -100,6 +113,8 @@ def _loop(program: Program, span: Span, carry: Carry) -> tuple[Carry, Outcome]:
         finite = _finite(new.state.model, metrics["loss"])
         moved = partial(_keep, finite & ~empty)
         carry = jtu.tree_map_with_path(moved, carry, new)
+        if keeps_weight_parts(program.mesh):
+            carry = place_weights(program.mesh, carry)
         ok = finite | empty
         return done + ok.astype(done.dtype), ok, carry, rows
 
@@ -136,10 +151,10 @@ def _share(program: Program, batch: Batch) -> Batch:
     mesh = program.mesh
     if mesh is None:
         return batch
-    if program.update.per_device:
+    if _each_alone(program):
         return batch.part(BATCH_AXIS, mesh.shape[BATCH_AXIS])
-    sharding = NamedSharding(mesh, PartitionSpec(BATCH_AXIS))
-    return lax.with_sharding_constraint(batch.pad(mesh.shape[BATCH_AXIS]), sharding)
+    sharding = NamedSharding(mesh, PartitionSpec(batch_axes(mesh)))
+    return lax.with_sharding_constraint(batch.pad(num_batch_parts(mesh)), sharding)
 
 
 def _monitored(monitor, model, span, step, key) -> dict[str, Array]:

@@ -10,10 +10,18 @@ import jax.numpy as jnp
 import jax.random as jr
 import jax.tree_util as jtu
 from jax import lax
+from jax.sharding import Mesh, PartitionSpec
 
 from phix._errors import require
 from phix._types import Array, IntScalar, PRNGKeyArray, PyTree
-from phix.train._batch import Batch
+from phix.parallel import (
+    BATCH_AXIS,
+    batch_axes,
+    scatter_sum,
+    weight_specs,
+    whole_weights,
+)
+from phix.train._batch import Batch, fused_psum
 
 
 Metrics = dict[str, Array]
@@ -125,9 +133,13 @@ def value_and_gradient(
     *,
     step: IntScalar,
     key: PRNGKeyArray,
+    mesh: Mesh | None = None,
 ) -> tuple[Array, Metrics, PyTree]:
-    """Value, metrics and gradient with respect to `trained`; one reduction in all."""
+    """Value, metrics and gradient with respect to `trained`; one reduction in all.
 
+    On a mesh that keeps weights in parts, `trained` is gathered once and the gradient
+    comes back in parts.
+    """
     if not isinstance(objective, PerSample):
 
         def whole(trained):
@@ -143,7 +155,23 @@ def value_and_gradient(
         batch is not None,
         "source: an objective made by per_sample needs one, e.g. ArraySource.",
     )
-    shared = cast(Batch, batch)
+    sums = functools.partial(_sums_and_gradient, objective)
+    if mesh is None:
+        shared = cast(Batch, batch)
+        total = shared.reduce(sums(trained, rest, shared, step, key))
+    else:
+        total = _over_parts(mesh, sums, (trained, rest, batch, step, key))
+    (value, (weight, metrics)), gradient = total
+    return jtu.tree_map(
+        lambda x: x / weight.astype(jnp.finfo(x.dtype).dtype),
+        (value, metrics, _ascent(gradient)),
+    )
+
+
+def _sums_and_gradient(
+    objective: PerSample, trained: PyTree, rest: PyTree, batch: Batch, step, key
+) -> PyTree:
+    """Weighted sums over this device's samples, and their gradient."""
 
     def sums(samples: Batch):
         def part(trained):
@@ -154,12 +182,36 @@ def value_and_gradient(
         some = jnp.any(_usable(samples))  # else none could stand in
         return jtu.tree_map(lambda x: jnp.where(some, x, jnp.zeros_like(x)), found)
 
-    (value, (weight, metrics)), gradient = _in_chunks(sums, shared, objective.chunk)
-    value, weight, metrics, gradient = shared.reduce((value, weight, metrics, gradient))
-    return jtu.tree_map(
-        lambda x: x / weight.astype(jnp.finfo(x.dtype).dtype),
-        (value, metrics, _ascent(gradient)),
-    )
+    return _in_chunks(sums, batch, objective.chunk)
+
+
+def _over_parts(mesh: Mesh, sums: Callable, args: tuple) -> PyTree:
+    """`sums` over all devices of a mesh that keeps the trained weights in parts."""
+    arrays, static = eqx.partition(args, eqx.is_array)
+    trained, _, batch, *_ = arrays
+    specs, axes = weight_specs(mesh, trained), batch_axes(mesh)
+    everywhere, shared = PartitionSpec(), PartitionSpec(axes)
+
+    def own(arrays):
+        trained, rest, batch, step, key = eqx.combine(arrays, static)
+        mine = Batch(batch.samples, batch.weight, batch.position, axes)
+        whole = whole_weights(trained, specs)
+        found, gradient = sums(whole, rest, mine, step, key)
+        cut = jtu.tree_map(lambda spec: len(spec) > 0, specs)
+        parts, small = eqx.partition(scatter_sum(gradient, specs), cut)
+        found, small = mine.reduce((found, small))
+        if mesh.shape[BATCH_AXIS] > 1:
+            parts = fused_psum(parts, BATCH_AXIS)
+        return found, eqx.combine(parts, small)
+
+    places = (specs, everywhere, shared, everywhere, everywhere)
+    return jax.shard_map(
+        own,
+        mesh=mesh,
+        in_specs=(places,),
+        out_specs=(everywhere, specs),
+        check_vma=False,
+    )(arrays)
 
 
 def _in_chunks(sums: Callable, batch: Batch, chunk: int | None) -> PyTree:

@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 import optax
+from jax.sharding import Mesh
 
 from phix import nn
 from phix._errors import require
 from phix._types import IntScalar, PRNGKeyArray, PyTree
+from phix.parallel import keeps_weight_parts
 from phix.train._batch import Batch
 from phix.train._objective import Metrics, PerSample, value_and_gradient
 
@@ -56,6 +58,7 @@ class GradientUpdate(AbstractUpdate):
     objective: Callable
     optimiser: optax.GradientTransformationExtraArgs
     trainable: PyTree | Callable
+    mesh: Mesh | None = eqx.field(static=True, default=None)
 
     def init(self, model: PyTree) -> UpdateState:
         trained, _ = self.split(model)
@@ -76,7 +79,7 @@ class GradientUpdate(AbstractUpdate):
     ) -> tuple[UpdateState, Metrics]:
         trained, rest = self.split(state.model)
         value, metrics, gradient = value_and_gradient(
-            self.objective, trained, rest, batch, step=step, key=key
+            self.objective, trained, rest, batch, step=step, key=key, mesh=self.mesh
         )
         change, memory = self.optimiser.update(
             gradient, state.optimiser, trained, value=value
@@ -102,6 +105,23 @@ class GradientUpdate(AbstractUpdate):
         if callable(spec) and jtu.all_leaves([spec]):
             spec = spec(model)
         return eqx.partition(model, spec)
+
+
+def on_mesh(update: AbstractUpdate, mesh: Mesh | None) -> AbstractUpdate:
+    """The update for a mesh on which weights lie in parts: its gradients are taken
+    there. On any other it is the same."""
+    if not keeps_weight_parts(mesh):
+        return update
+
+    def is_gradient(x):
+        return isinstance(x, GradientUpdate)
+
+    def told(x):
+        if not is_gradient(x):
+            return x
+        return GradientUpdate(x.objective, x.optimiser, x.trainable, mesh)
+
+    return jtu.tree_map(told, update, is_leaf=is_gradient)
 
 
 def gradient_update(

@@ -98,6 +98,9 @@ if __name__ == "__main__":
             batch_map(linear, MESH, partition="auto")(rates), jax.vmap(linear)(rates)
         ),
         "gradient": gap(by_mesh, by_vmap) / gap(by_vmap[0], 0.0),
+        "with_weights_in_parts": gap(
+            batch_map(steps, make_mesh(weight_parts=4))(U[:11]), jax.vmap(steps)(U[:11])
+        ),
         "static": over_mesh(lambda x: (x, "kept"))(rates)[1],
         "collectives": collectives(on_mesh),
         "collectives_of_jit": collectives(left_alone),

@@ -31,6 +31,7 @@ def found():
         "automatic",
         "automatic_chunked",
         "gradient",
+        "with_weights_in_parts",
     ],
 )
 def test_eight_devices_equal_vmap(found, case):
@@ -129,6 +130,12 @@ def test_host_equation_is_refused_by_name():
     for fn in (by_closure, functools.partial(by_default, equation=equation)):
         with pytest.raises(ValueError, match="has host=True"):
             batch_map(fn, mesh)(u)
+
+
+@pytest.mark.parametrize("parts", [0, 2])
+def test_parts_of_weights_divide_the_devices(parts):
+    with pytest.raises(ValueError, match=f"weight_parts: got {parts}, which must"):
+        make_mesh(1, weight_parts=parts)
 
 
 def test_rows():

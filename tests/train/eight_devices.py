@@ -22,8 +22,17 @@ from phix.train import (  # noqa: E402
     gradient_update,
     lower_updates,
     per_sample,
+    table_rows,
 )
-from tests.train.problems import START, loss, noisy_loss, source  # noqa: E402
+from tests.train.problems import (  # noqa: E402
+    START,
+    WIDE,
+    loss,
+    noisy_loss,
+    source,
+    wide_loss,
+    wide_source,
+)
 
 
 KEY = jr.key(0)
@@ -55,6 +64,16 @@ NOISY = gradient_update(per_sample(noisy_loss), optax.sgd(0.1))
 PLAIN = gradient_update(per_sample(loss), optax.sgd(0.1))
 WHOLE = gradient_update(whole_batch, optax.sgd(0.1))
 MISTAKE = gradient_update(mean_of_parts, optax.sgd(0.1))
+# What an optimiser takes of all weights at once, and what it remembers of each.
+CLIPPED = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(1e-2, eps=1e-2))
+WIDE_UPDATE = gradient_update(per_sample(wide_loss, chunk=1), CLIPPED)
+ROWS = table_rows(
+    WIDE_UPDATE,
+    lambda model: model["table"],
+    lambda samples, _: samples[2],
+    lambda samples, places: (*samples[:2], places),
+)
+PARTS = make_mesh(weight_parts=4)
 DATA = source(
     10
 )  # ten samples for eight devices, the last batch of an epoch partly void
@@ -89,6 +108,49 @@ def difference_of_resume(mesh):
     return float(np.abs(np.subtract(whole.model["w"], resumed.model["w"])).max())
 
 
+def difference_in_parts(update):
+    """As `difference`, with a quarter of the weights on each device."""
+    kwargs = {"steps": 5, "key": KEY, "ema": 0.9, "log_every": 1, "progress": False}
+    data = wide_source(10)
+    one = fit(WIDE, update, data, **kwargs)
+    many = fit(WIDE, update, data, mesh=PARTS, **kwargs)
+    pairs = [(one.model[n], many.model[n]) for n in WIDE]
+    pairs += [(one.ema[n], many.ema[n]) for n in WIDE]
+    pairs += [(one.curve(n)[1], many.curve(n)[1]) for n in ("loss", "grad_norm")]
+    return max(float(np.abs(np.subtract(a, b)).max()) for a, b in pairs)
+
+
+def difference_of_parts_resumed(mesh):
+    """Saved in parts on eight devices, resumed on `mesh`, against the run in parts."""
+    kwargs = {"key": KEY, "ema": 0.9, "progress": False}
+    data = wide_source(10)
+    whole = fit(WIDE, WIDE_UPDATE, data, steps=4, mesh=PARTS, **kwargs)
+    with tempfile.TemporaryDirectory() as folder:
+        for steps, devices in ((2, PARTS), (4, mesh)):
+            resumed = fit(
+                WIDE,
+                WIDE_UPDATE,
+                data,
+                steps=steps,
+                mesh=devices,
+                checkpoint=Checkpoints(folder),
+                **kwargs,
+            )
+    pairs = [(whole.model[n], resumed.model[n]) for n in WIDE]
+    return max(float(np.abs(np.subtract(a, b)).max()) for a, b in pairs)
+
+
+def share_of_a_device():
+    """Bytes of the weights and of what Adam remembers, on the fullest device over all
+    there are."""
+    result = fit(
+        WIDE, WIDE_UPDATE, wide_source(10), steps=1, key=KEY, mesh=PARTS, progress=False
+    )
+    arrays = [x for x in jax.tree.leaves(result.state) if isinstance(x, jax.Array)]
+    held = [sum(s.data.nbytes for s in x.addressable_shards[:1]) for x in arrays]
+    return sum(held) / sum(x.nbytes for x in arrays)
+
+
 def difference_of_pmap():
     """The same update, given parts of a batch by hand, under `jax.pmap`."""
     batch = DATA.draw(0, key=KEY)
@@ -107,11 +169,12 @@ def difference_of_pmap():
     return float(abs(many - weights(batch)).max())
 
 
-def collectives(update):
-    lowered = lower_updates(START, update, DATA, key=KEY, mesh=MESH, ema=0.9)
+def collectives(update, model=START, data=DATA, mesh=MESH):
+    """Each with the shape of what comes of it."""
+    lowered = lower_updates(model, update, data, key=KEY, mesh=mesh, ema=0.9)
     return re.findall(
-        r" (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)"
-        r"(?:-start)?\(",
+        r"= (\S+|\(.*\)) (all-reduce|all-gather|all-to-all|collective-permute|"
+        r"reduce-scatter)(?:-start)?\(",
         lowered.compile().as_text(),
     )
 
@@ -126,5 +189,13 @@ if __name__ == "__main__":
         "pmap": difference_of_pmap(),
         "mistake": difference(PLAIN, MISTAKE, mesh=None),
         "collectives": collectives(NOISY),
+        "in_parts": difference_in_parts(WIDE_UPDATE),
+        "rows_in_parts": difference_in_parts(ROWS),
+        "parts_resumed_in_parts": difference_of_parts_resumed(PARTS),
+        "parts_resumed_on_one": difference_of_parts_resumed(None),
+        "share": share_of_a_device(),
+        "collectives_in_parts": collectives(WIDE_UPDATE, WIDE, wide_source(10), PARTS),
+        "collectives_of_wholes": collectives(WIDE_UPDATE, WIDE, wide_source(10)),
+        "collectives_of_rows": collectives(ROWS, WIDE, wide_source(10), PARTS),
     }
     print(json.dumps(found))

@@ -25,6 +25,27 @@ def noisy_loss(model, sample, *, step, key):
     return value + kick / (1 + step), metrics
 
 
+# A wide network whose first matrix and table are long enough to be cut over devices.
+WIDE = {
+    "inner": jr.normal(jr.key(12), (3, 512)),
+    "outer": jr.normal(jr.key(13), (512,)) / 512,
+    "table": jnp.zeros((24, 64)),
+}
+
+
+def wide_loss(model, sample, *, step, key):
+    """One row of the table for each sample, as an auto-decoder has."""
+    x, y, row = sample
+    kick = jr.normal(key, (64,), model["table"].dtype)
+    latent = jnp.mean(model["table"][row]) + jnp.dot(model["table"][row], kick) / 64
+    error = jnp.dot(jnp.tanh(x @ model["inner"]), model["outer"]) + latent - y
+    return 0.5 * error**2, {"abs": jnp.abs(error)}
+
+
+def wide_source(batch_size=None):
+    return ArraySource((X, Y, jnp.arange(24)), batch_size)
+
+
 def source(batch_size=None):
     return ArraySource((X, Y), batch_size)
 
