@@ -1,8 +1,9 @@
 """What each command does. JAX is first imported inside a recipe's own methods."""
 
 import argparse
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,24 @@ def _run(options: argparse.Namespace, rest: list[str]) -> None:
         return
     if config.exists():
         print(f"continuing {directory}")
-    run(directory, progress=not options.quiet)
+    with _watched(options, directory / "profile"):
+        run(directory, progress=not options.quiet)
     print(f"done: see {report}")
+
+
+@contextlib.contextmanager
+def _watched(options: argparse.Namespace, directory: Path) -> Iterator[None]:
+    """Traces a few updates if asked for, and says where, or that there were none."""
+    if not getattr(options, "profile", False):
+        yield
+        return
+    from phix.train import profiling
+
+    with profiling(directory):
+        yield
+    found = sorted(directory.glob("plugins/profile/*/*.trace.json.gz"))
+    said = f"trace: open {found[-1]} in https://ui.perfetto.dev" if found else ""
+    print(said or "no trace: this run made no two dispatches of updates")
 
 
 def _evaluate(options: argparse.Namespace, rest: list[str]) -> None:

@@ -34,6 +34,7 @@ command continues it.
 examples:
   phix run configs/phi_rom/burgers_demo.toml
   phix run configs/phi_rom/burgers_demo.toml --out runs/seed1 --seed 1
+  phix run configs/phi_rom/burgers_demo.toml --profile
   phix run configs/phi_rom/burgers_demo.toml --help    # with the fields of this config
 """
 
@@ -114,6 +115,11 @@ def make_parser() -> argparse.ArgumentParser:
     run = add("run", "run a config, or continue it", _RUN, add_help=False)
     _add_config(run, "run directory (default: runs/<name of the config>)", "DIR")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
+    run.add_argument(
+        "--profile",
+        action="store_true",
+        help="also a trace of a few updates, in DIR/profile, for ui.perfetto.dev",
+    )
     sweep = add("sweep", "run a simulation at many points", _SWEEP, add_help=False)
     _add_config(sweep, "run directory (default: runs/<name of the config>)", "DIR")
     sweep.add_argument("--quiet", action="store_true", help="no progress bar")

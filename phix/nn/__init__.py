@@ -12,6 +12,7 @@ from phix.nn._dynamics import (
     SwishDynamics as SwishDynamics,
 )
 from phix.nn._fourier import FourierDecoder as FourierDecoder
+from phix.nn._low_precision import LowPrecision as LowPrecision
 from phix.nn._normalise import (
     AbstractNormaliser as AbstractNormaliser,
     MinMax as MinMax,
@@ -30,6 +31,7 @@ __all__ = [
     "DiT",
     "DissipativeDynamics",
     "FourierDecoder",
+    "LowPrecision",
     "MinMax",
     "SineDecoder",
     "Standardiser",

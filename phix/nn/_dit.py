@@ -15,6 +15,7 @@ from phix._types import Array, Float, PRNGKeyArray
 from phix.nn._convolution import from_patches, periodic_axes, to_patches
 from phix.nn._decoder import bias_of
 from phix.nn._field import AbstractFieldNetwork, check_grid, stacked, through, zeroed
+from phix.nn._low_precision import at_least_float32
 from phix.nn._waves import TimeEmbedding
 from phix.space import Grid
 
@@ -37,6 +38,8 @@ class DiT(AbstractFieldNetwork):
         the width divides by 2 · heads · (dimensions of the grid).
     - `key`: for the initial weights; gates and the last layer start at zero.
     - `dtype`: of the weights.
+    - `remat`: whether a gradient computes the inside of each block anew instead of
+        keeping it: a third more time, memory that hardly grows with the depth.
 
     **Raises:** `ValueError` for a grid or a width that does not divide, or no depth.
 
@@ -57,6 +60,7 @@ class DiT(AbstractFieldNetwork):
     channels: int = eqx.field(static=True)
     cond_channels: int = eqx.field(static=True)
     patch: int = eqx.field(static=True)
+    remat: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class DiT(AbstractFieldNetwork):
         heads: int = 4,
         key: PRNGKeyArray,
         dtype: DTypeLike | None = None,
+        remat: bool = False,
     ):
         require(
             min(channels, patch, width, depth, heads) >= 1 and cond_channels >= 0,
@@ -83,7 +88,7 @@ class DiT(AbstractFieldNetwork):
             "heads",
         )
         check_grid(grid, patch, "patch")
-        self.shape, self.patch = tuple(grid.shape), patch
+        self.shape, self.patch, self.remat = tuple(grid.shape), patch, remat
         self.channels, self.cond_channels = channels, cond_channels
         self.periodic = periodic_axes(grid)
         cube, known = patch**grid.ndim, 2 * width
@@ -115,7 +120,8 @@ class DiT(AbstractFieldNetwork):
         beside = [jnp.asarray(2 * p[:, None] - 1, tokens.dtype) for p in walled]
         h = _linear(self.first, jnp.concatenate([tokens, *beside], axis=1))
         turns = rotations(places, self.periodic, self.blocks.size)
-        h = through(self.blocks, h, *features, jnp.asarray(turns, h.dtype))
+        angles = jnp.asarray(turns, jnp.promote_types(h.dtype, jnp.float32))
+        h = through(self.blocks, h, *features, angles, remat=self.remat)
         scale, shift = jnp.split(self.modulate(features[0]), 2)
         h = _normed(h) * (1 + scale) + shift
         out = _linear(self.last, h).T
@@ -156,7 +162,8 @@ class _Block(eqx.Module):
         )
         queries, keys = (_turned(x, turns) for x in (queries, keys))
         logits = jnp.einsum("ihc,jhc->hij", queries, keys) / math.sqrt(self.size)
-        mixed = jnp.einsum("hij,jhc->ihc", jax.nn.softmax(logits), values)
+        shares = jax.nn.softmax(at_least_float32(logits)).astype(h.dtype)
+        mixed = jnp.einsum("hij,jhc->ihc", shares, values)
         return _linear(self.join, mixed.reshape(h.shape))
 
     def _think(self, h: Array) -> Array:
@@ -191,14 +198,16 @@ def _places(shape: tuple[int, ...]) -> np.ndarray:
 
 def _turned(x: Array, turns: Array) -> Array:
     one, other = jnp.split(x, 2, axis=-1)
-    cos, sin = jnp.cos(turns)[:, None], jnp.sin(turns)[:, None]
+    cos, sin = (f(turns)[:, None].astype(x.dtype) for f in (jnp.cos, jnp.sin))
     return jnp.concatenate([one * cos - other * sin, one * sin + other * cos], axis=-1)
 
 
 def _normed(h: Array) -> Array:
     """Mean 0 and deviation 1 of each token."""
-    h = h - jnp.mean(h, axis=-1, keepdims=True)
-    return h / jnp.sqrt(jnp.mean(h**2, axis=-1, keepdims=True) + 1e-6)
+    full = at_least_float32(h)
+    full = full - jnp.mean(full, axis=-1, keepdims=True)
+    size = jnp.sqrt(jnp.mean(full**2, axis=-1, keepdims=True) + 1e-6)
+    return (full / size).astype(h.dtype)
 
 
 def _linear(layer: eqx.nn.Linear, h: Array) -> Array:

@@ -68,13 +68,16 @@ def stacked(build: Callable, count: int, key: PRNGKeyArray) -> PyTree:
     return eqx.filter_vmap(build)(jr.split(key, count))
 
 
-def through(blocks: PyTree, h: Array, *others: Array) -> Array:
-    """A field through stacked blocks, one after the other; compiled once."""
+def through(blocks: PyTree, h: Array, *others: Array, remat: bool) -> Array:
+    """A field through stacked blocks, one after the other; compiled once. With `remat`
+    a gradient keeps what goes into each block and no more."""
     arrays, static = eqx.partition(blocks, eqx.is_array)
 
     def step(h, block):
         return eqx.combine(block, static)(h, *others), None
 
+    # In a scan XLA cannot merge the second computation with the first.
+    step = jax.checkpoint(step, prevent_cse=False) if remat else step
     return lax.scan(step, h, arrays)[0]
 
 

@@ -39,6 +39,8 @@ class UNet(AbstractFieldNetwork):
     - `key`: for the initial weights; the last layer starts at zero, as a predictor that
         knows nothing.
     - `dtype`: of the weights.
+    - `remat`: whether a gradient computes the inside of each block anew instead of
+        keeping it: a third more time, memory that hardly grows with the depth.
 
     **Raises:** `ValueError` for a grid that does not divide, widths that do not, or no
     depth.
@@ -63,6 +65,7 @@ class UNet(AbstractFieldNetwork):
     channels: int = eqx.field(static=True)
     cond_channels: int = eqx.field(static=True)
     patch: int = eqx.field(static=True)
+    remat: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class UNet(AbstractFieldNetwork):
         patch: int = 1,
         key: PRNGKeyArray,
         dtype: DTypeLike | None = None,
+        remat: bool = False,
     ):
         require(
             min(channels, depth, patch, len(widths)) >= 1 and cond_channels >= 0,
@@ -87,7 +91,7 @@ class UNet(AbstractFieldNetwork):
             f"`widths` must be multiples of 4; got {widths}",
         )
         check_grid(grid, patch * 2 ** (len(widths) - 1), "patch · 2^(levels − 1)")
-        self.shape, self.patch = tuple(grid.shape), patch
+        self.shape, self.patch, self.remat = tuple(grid.shape), patch, remat
         self.channels, self.cond_channels = channels, cond_channels
         keys = iter(jr.split(key, 4 * len(widths) + 4))
         periodic, cube = periodic_axes(grid), patch**grid.ndim
@@ -125,13 +129,13 @@ class UNet(AbstractFieldNetwork):
         """The output at `x`, given the features."""
         h, left = self.first(to_patches(self.given(x, cond), self.patch)), []
         for blocks, coarser in zip(self.down, self.coarser, strict=True):
-            h = through(blocks, h, *features)
+            h = through(blocks, h, *features, remat=self.remat)
             left.append(h)
             h = coarser(to_patches(h, 2))
-        h = through(self.middle, h, *features)
+        h = through(self.middle, h, *features, remat=self.remat)
         for blocks, finer in zip(self.up, self.finer, strict=True):
             h = finer(jnp.concatenate([left.pop(), from_patches(h, 2)]))
-            h = through(blocks, h, *features)
+            h = through(blocks, h, *features, remat=self.remat)
         return from_patches(self.last(jax.nn.silu(self.norm(h))), self.patch)
 
 

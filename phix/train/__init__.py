@@ -11,6 +11,7 @@ from phix.train._compose import (
 from phix.train._fit import fit as fit, lower_updates as lower_updates
 from phix.train._host_source import HostSource as HostSource
 from phix.train._objective import PerSample as PerSample, per_sample as per_sample
+from phix.train._profiling import profiling as profiling
 from phix.train._rows import RowsUpdate as RowsUpdate, table_rows as table_rows
 from phix.train._run import FitResult as FitResult, Stopped as Stopped
 from phix.train._source import (
@@ -48,5 +49,6 @@ __all__ = [
     "gradient_update",
     "lower_updates",
     "per_sample",
+    "profiling",
     "table_rows",
 ]

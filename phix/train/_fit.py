@@ -20,6 +20,7 @@ from phix.data import JsonLines, Progress, StopSignal, TensorBoard
 from phix.parallel import BATCH_AXIS, place_weights
 from phix.train._checkpoints import Checkpoints
 from phix.train._loop import Carry, Program, Span, advance
+from phix.train._profiling import traced
 from phix.train._run import FitResult, Run, Stopped, own_copy
 from phix.train._source import AbstractSource
 from phix.train._update import AbstractUpdate, gradient_update, on_mesh
@@ -153,10 +154,11 @@ def _drive(run: Run, pace: "_Pace", progress: bool) -> None:
         StopSignal() as stop,
         Progress(run.steps, initial=run.step, enabled=progress) as bar,
     ):
+        first = run.step
         while run.going:
             pace.start()
-            with _losses(run, bar):
-                count, signal = _agreed(pace.count, stop.signal)
+            with _losses(run, bar), traced(run.step > first, pace.count) as wanted:
+                count, signal = _agreed(wanted, stop.signal)
                 if signal is None:
                     run.advance(count)
                 else:

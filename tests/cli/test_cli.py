@@ -30,6 +30,11 @@ def _start(*arguments):
     )
 
 
+def test_a_run_without_updates_says_that_there_is_no_trace(config, capsys):
+    assert main(["run", config, "--profile"]) == 0
+    assert "no trace" in capsys.readouterr().out
+
+
 def test_list_shows_each_recipe_with_its_paper(capsys):
     assert main(["list"]) == 0
     out = capsys.readouterr().out

@@ -134,5 +134,6 @@ CASES = [
 EXEMPT = {
     "AbstractConditioned": "abstract; its final classes are in the roster",
     "AbstractNormaliser": "abstract; its final classes are in the roster",
+    "LowPrecision": "too coarse for differences; tests/nn/test_low_precision.py",
     "trainable": "marks leaves with Booleans; computes nothing",
 }

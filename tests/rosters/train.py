@@ -113,6 +113,7 @@ CASES = [
     Case("array source", _source, ("ArraySource",)),
 ]
 EXEMPT = {
+    "profiling": "watches a fit; computes nothing",
     "AbstractSource": "abstract; its final class is in the roster",
     "AbstractEpochs": "abstract; its final classes draw alike",
     "HostSource": "reads files on the host; tests/train/test_host_source.py has it",
