@@ -1,9 +1,10 @@
 """One of two processes, with two devices each, that share a fit; or alone, with two.
 
-    python one_of_two.py RANK PORT DIRECTORY PAUSE
-    python one_of_two.py alone PORT DIRECTORY PAUSE
+    python one_of_two.py RANK PORT DIRECTORY PAUSE [STEPS]
+    python one_of_two.py alone PORT DIRECTORY PAUSE [STEPS]
 
-An evaluation takes PAUSE seconds. Prints what the fit ends in as JSON.
+An evaluation takes PAUSE seconds. Prints what the fit of 60 updates, or so many, ends
+in as JSON.
 """
 
 import json
@@ -13,7 +14,8 @@ import time
 import jax
 
 
-rank, port, directory, pause = sys.argv[1:]
+rank, port, directory, pause = sys.argv[1:5]
+steps = int(sys.argv[5]) if len(sys.argv) > 5 else 60
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 2)
 
@@ -41,7 +43,7 @@ result = fit(
     START,
     per_sample(noisy_loss),
     source(10),
-    steps=60,
+    steps=steps,
     key=jr.key(0),
     optimiser=optax.adam(1e-2),
     checkpoint=Checkpoints(directory, every=10, keep_best="w0"),

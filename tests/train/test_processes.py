@@ -15,9 +15,16 @@ SCRIPT = Path(__file__).with_name("one_of_two.py")
 UPDATES = 60
 
 
-def both(directory, pause, x64):
+def both(directory, pause, x64, steps=UPDATES):
     port, env = free_port(), {"JAX_ENABLE_X64": x64}
-    return [start(SCRIPT, rank, port, directory, pause, **env) for rank in "01"]
+    return [start(SCRIPT, rank, port, directory, pause, steps, **env) for rank in "01"]
+
+
+def alone(directory, x64, steps=UPDATES):
+    """One process with as many devices as one of the two."""
+    return result(
+        start(SCRIPT, "alone", "0", directory, 0.0, steps, JAX_ENABLE_X64=x64)
+    )
 
 
 def result(process):
@@ -57,16 +64,29 @@ def check_equals_one(directory, x64, per_update):
     """Two processes end where one does that is alone."""
     first, second = [result(p) for p in both(directory / "two", 0.0, x64)]
     assert first == second
-    env = {"JAX_ENABLE_X64": x64}
-    alone = result(start(SCRIPT, "alone", "0", directory / "one", 0.0, **env))
-    check_same(first, alone, per_update)
+    single = alone(directory / "one", x64)
+    check_same(first, single, per_update)
     moved = {**first, "w": [x * (1 + 100 * UPDATES * per_update) for x in first["w"]]}
     with pytest.raises(AssertionError):
-        check_same(moved, alone, per_update)
+        check_same(moved, single, per_update)
 
 
 def test_two_processes_equal_one(tmp_path):
     check_equals_one(tmp_path, "1", 1e-12)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
+    """What two began one ends, and the other way round."""
+    whole = alone(tmp_path / "whole", "1")
+    for process in both(tmp_path / "fewer", 0.0, "1", steps=30):
+        assert result(process)["step"] == 30
+    check_same(alone(tmp_path / "fewer", "1"), whole, 1e-12)
+    half = alone(tmp_path / "more", "1", steps=30)
+    with pytest.raises(AssertionError):  # half of it is not the whole
+        check_same({**half, "step": UPDATES}, whole, 1e-12)
+    for process in both(tmp_path / "more", 0.0, "1"):
+        check_same(result(process), whole, 1e-12)
 
 
 @pytest.mark.slow
