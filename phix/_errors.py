@@ -20,6 +20,7 @@ class Result(enum.IntEnum):
     invalid_parameter = 3
     max_steps_reached = 4
     solver_failed = 5
+    hopeless = 6
 
 
 _MEANING = {
@@ -37,6 +38,7 @@ _MEANING = {
     ),
     Result.max_steps_reached: "the step limit was reached; raise `max_steps`",
     Result.solver_failed: "the integrator or its inner solve failed",
+    Result.hopeless: "not run, since `hopeless` of the sweep was true for it",
 }
 
 

@@ -15,6 +15,7 @@ from phix._types import Array, PRNGKeyArray, PyTree
 from phix.parallel import batch_axes, batch_map, num_batch_parts
 from phix.sweeps._outcome import outcome
 from phix.sweeps._points import Points
+from phix.sweeps._screen import screened
 
 
 # Of a CPU's memory only the cache is fast: with the work of all points of a chunk in
@@ -41,6 +42,7 @@ class Program:
     - `points`: the columns.
     - `key`: folded with the index of a point for `fn(..., key=...)`, or None.
     - `mesh`, `partition`: as for `batch_map`.
+    - `hopeless`: says of which points nothing is to be had, or None.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Program:
         key: PRNGKeyArray | None,
         mesh: Mesh | None,
         partition: str,
+        hopeless: Callable | None = None,
     ):
         if mesh is not None and jax.process_count() > 1:
             mesh = mesh.local_mesh
@@ -57,12 +60,16 @@ class Program:
         self.devices = 1 if mesh is None else num_batch_parts(mesh)
         self.number = len(next(iter(points.values())))
 
-        def at(parameters, index):
-            if key is None:
-                return fn(parameters)
-            return fn(parameters, key=jr.fold_in(key, index))
+        def of_rows(fn):
+            def at(parameters, index):
+                if key is None:
+                    return fn(parameters)
+                return fn(parameters, key=jr.fold_in(key, index))
 
-        self.at = at
+            return at
+
+        self.at = of_rows(fn)
+        self.hopeless = None if hopeless is None else of_rows(hopeless)
 
     def shapes(self) -> PyTree:
         """What `fn` returns for one point, as shapes."""
@@ -78,16 +85,23 @@ class Program:
         sharding = NamedSharding(self.mesh, PartitionSpec(batch_axes(self.mesh)))
         return jax.tree.map(lambda x: jax.device_put(x, sharding), rows)
 
-    def compiled(self, chunk: int) -> Callable:
+    def compiled(self, chunk: int, *, screen: bool = True) -> Callable:
         """The map of inputs to (codes, arrays by name), compiled per shape."""
 
         def code_and_arrays(parameters, index):
             return outcome(self.at(parameters, index))
 
-        mapped = batch_map(
-            code_and_arrays, self.mesh, partition=self.partition, chunk=chunk
-        )
-        return jax.jit(mapped)
+        if self.hopeless is None or not screen:
+            mapped = batch_map(
+                code_and_arrays, self.mesh, partition=self.partition, chunk=chunk
+            )
+            return jax.jit(mapped)
+        run = screened(code_and_arrays, self.hopeless, chunk)
+        if self.mesh is None:
+            return jax.jit(run)
+        spec = PartitionSpec(batch_axes(self.mesh))
+        options = {"in_specs": spec, "out_specs": spec, "check_vma": False}
+        return jax.jit(jax.shard_map(run, mesh=self.mesh, **options))
 
     def sizes(self, chunk: int | None, seconds: float) -> Sizes:
         """Chunks that fit the memory, and blocks that take about so many seconds.
@@ -106,7 +120,8 @@ class Program:
     def _probe(self, number: int) -> tuple[int, int, float]:
         """Bytes that a point takes while it runs and when it is done, and seconds."""
         inputs = self.inputs(np.arange(number * self.devices))
-        compiled = self.compiled(number).lower(*inputs).compile()
+        # As if all were to be run: points without a hope tell nothing of the others.
+        compiled = self.compiled(number, screen=False).lower(*inputs).compile()
         try:
             seconds = _shortest(lambda: jax.block_until_ready(compiled(*inputs)))
         except jax.errors.JaxRuntimeError as error:

@@ -256,7 +256,8 @@ def open_sweep(directory: str | os.PathLike) -> xr.Dataset:
         [name for name, role in roles.items() if role in ("parameter", "coordinate")]
     )
     if "t" in dataset and dataset["t"].dims == (POINT, "time"):
-        times = dataset["t"].values[store.status() != NOT_RUN]
+        ran = ~np.isin(store.status(), (NOT_RUN, Result.hopeless))
+        times = dataset["t"].values[ran]
         if len(times) and (times == times[0]).all():
             dataset = dataset.drop_vars("t").assign_coords(time=times[0])
     return dataset

@@ -36,6 +36,7 @@ def sweep(
     key: PRNGKeyArray | None = None,
     mesh: Mesh | None = None,
     partition: str = "shard",
+    hopeless: Callable | None = None,
     chunk: int | None = None,
     seconds: float = 1.0,
     progress: bool = True,
@@ -62,6 +63,10 @@ def sweep(
     - `mesh`: from `make_mesh`, or `None` for one device. In several processes each
         takes its share of the blocks and its own devices.
     - `partition`: as for `batch_map`.
+    - `hopeless`: called as `fn` is, says whether a point is not worth its time, such
+        as by its first few steps, a coarse grid or a bound. Such points are recorded as
+        `Result.hopeless`, with NaN for numbers, and the rest of their block takes less
+        time for it. Every point pays for the look.
     - `chunk`: how many points a device runs together, a power of two. By default found
         from the memory of the devices (of CPUs: their cache) when the run begins, and
         kept. Where memory does not suffice after all it is halved for all that follows.
@@ -92,8 +97,12 @@ def sweep(
         chunk is None or (chunk >= 1 and chunk & (chunk - 1) == 0),
         f"chunk: got {chunk}, wanted a power of two, so that it can be halved.",
     )
+    require(
+        hopeless is None or mesh is None or partition == "shard",
+        "hopeless: only with partition='shard', where each device has its own points.",
+    )
     with StopSignal() as stop, _opened(run) as (directory, log):
-        program = Program(fn, table, key, mesh, partition)
+        program = Program(fn, table, key, mesh, partition, hopeless)
         identity = _identity(table, key)
         if log is not None:
             _settle(program, directory, identity, chunk, seconds, started)

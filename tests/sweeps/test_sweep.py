@@ -120,6 +120,50 @@ def test_failed_points_are_recorded_and_the_others_go_on(tmp_path):
     assert dataset.status.values.tolist() == [Result.non_finite, 0]
 
 
+def check_only_the_hopeful_run(fn, hopeless, directory, mesh=None):
+    """Every other point is hopeless: it is not run, and the others are as ever."""
+    calls = []
+
+    def counted(p):
+        jax.debug.callback(lambda _: calls.append(None), p["nu"])
+        return fn(p)
+
+    options = {"hopeless": hopeless, "seconds": 1e9, "mesh": mesh}
+    found = run(counted, directory, **options)
+    assert found.sizes["point"] == 10
+    calls.clear()
+    with pytest.MonkeyPatch.context() as patch:  # as a restart after a lost block
+        patch.setattr(Store, "missing", _once(list(range(Store(directory).num_blocks))))
+        found = run(counted, directory, **options)
+    jax.effects_barrier()
+    lost = np.arange(10) % 2 == 1
+    assert (found.status.values == np.where(lost, Result.hopeless, 0)).all()
+    assert np.isnan(found.u.values[lost]).all()
+    check_waves(found.isel(point=np.flatnonzero(~lost)))
+    # Blocks of eight in chunks of two: four of the first, one of the second and a
+    # stand-in beside it.
+    assert len(calls) == 6
+
+
+def _once(blocks):
+    """What is missing the first time, and nothing afterwards."""
+    rest = [blocks]
+    return lambda self: rest.pop() if rest else []
+
+
+@pytest.mark.parametrize("mesh", [None, make_mesh(1)])
+def test_hopeless_points_cost_nothing(tmp_path, mesh):
+    def large(p):
+        return p["size"] > 1.5
+
+    check_only_the_hopeful_run(waves, large, tmp_path, mesh)
+
+
+def test_a_look_that_sees_nothing_costs_all(tmp_path):
+    with pytest.raises(AssertionError):
+        check_only_the_hopeful_run(waves, lambda p: p["size"] > 9, tmp_path)
+
+
 def test_a_result_that_is_no_code_is_data(tmp_path):
     def fn(p):
         return {"result": p["a"] + 0.5}
