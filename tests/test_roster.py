@@ -196,6 +196,28 @@ def check_float32(case: Case):
     _assert_close(single.value, double.jitted(same), case.float32_rtol)
 
 
+def check_lowers(case: Case):
+    """For accelerators that are not here, from the program alone: nothing in it calls
+    back to the host, and every operation is known there."""
+    fn, args = case.build(jnp.float32)
+    leaves, rest = eqx.partition(args, eqx.is_inexact_array)
+
+    def arrays(leaves):
+        return eqx.filter(fn(*eqx.combine(leaves, rest)), eqx.is_array)
+
+    platforms = ("cpu", "cuda") if case.no_tpu else ("cpu", "cuda", "tpu")
+    # The one kernel of GPUs that JAX does not promise to keep.
+    unkept = jax.export.DisabledSafetyCheck.custom_call("cuhybrid_eig_real")
+    export = jax.export.export(
+        jax.jit(arrays), platforms=platforms, disabled_checks=[unkept]
+    )
+    try:
+        lowered = export(leaves)
+    except NotImplementedError as error:
+        raise AssertionError(f"does not lower for {platforms}: {error}") from error
+    assert lowered.platforms == platforms
+
+
 def lines(rooms):
     """The checks of all cases of some rooms."""
     for name, case in CASES:
@@ -210,6 +232,8 @@ def lines(rooms):
             if not case.no_grad:
                 yield line(check_gradient, case, id=f"{name}-gradient")
         yield line(check_float32, case, id=f"{name}-float32")
+        if not case.no_lowering:  # quick even where the other lines are slow
+            yield pytest.param(check_lowers, case, id=f"{name}-lowers")
 
 
 @pytest.mark.parametrize(("check", "case"), list(lines(set(ROSTERS) - {*PHYSICS})))
@@ -248,6 +272,8 @@ _wrong_derivative.defjvp(lambda xs, dxs: (xs[0] ** 2, 2.001 * xs[0] * dxs[0]))
         (check_gradient, lambda x: x * jax.lax.stop_gradient(x)),
         (check_float32, lambda x: x * np.float64(1.0).reshape(1)),
         (check_float32, lambda x: jnp.sin(1e7 * x)),
+        (check_lowers, lambda x: jax.pure_callback(np.asarray, x, x)),
+        (check_lowers, lambda x: jnp.linalg.eigvals(jnp.diag(x))),  # not on TPUs
     ],
 )
 def test_a_broken_object_is_caught(check, fn):

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from phix._errors import require
+from phix._errors import eagerly, require
 from phix._types import Array, Float, Int, IntScalar, PRNGKeyArray, PyTree, RealScalar
 from phix.num import divergence
 from phix.score._likelihood import flow_jacobian
@@ -152,13 +152,11 @@ def intrinsic_dimension(
     high, low = levels
     require(bool(0 < low < high), f"`levels` must fall and be positive; got {levels}")
     end = path.t_noise if t_end is None else t_end
-    ts = jnp.stack(
-        [
-            path.time_at(-jnp.log(jnp.asarray(low, x.dtype))),
-            path.time_at(-jnp.log(jnp.asarray(high, x.dtype))),
-            jnp.asarray(end, x.dtype),
-        ]
-    )
+    # Known times are checked now, and not by a callback while the program runs.
+    with eagerly(path, levels, end):
+        ratios = [jnp.asarray(level, x.dtype) for level in (low, high)]
+        inner = [path.time_at(-jnp.log(ratio)) for ratio in ratios]
+        ts = jnp.stack([*inner, jnp.asarray(end, x.dtype)])
     start = x * path.alpha(ts[0])
     _, jacobians = flow_jacobian(
         predictor, start, ts, cond=cond, rtol=rtol, atol=atol, throw=False

@@ -16,8 +16,9 @@ class Case:
     equals
     central differences to 1e-6 relative in float64; float32 in, float32 out and near
     the float64 answer to `float32_rtol`. `covers` names the public objects exercised.
-    `no_grad` and `no_vmap` give the reason, in words, why a line does not apply,
-    `slow` why the default suite does without the case.
+    It lowers for GPUs and TPUs. `no_grad`, `no_vmap`, `no_tpu` and `no_lowering` give
+    the reason, in words, why a line does not apply, `slow` why the default suite does
+    without the case (but for its lowering).
     """
 
     name: str
@@ -25,6 +26,8 @@ class Case:
     covers: tuple[str, ...]
     no_grad: str = ""
     no_vmap: str = ""
+    no_tpu: str = ""
+    no_lowering: str = ""
     float32_rtol: float = 1e-3
     slow: str = ""
 
