@@ -130,6 +130,17 @@ def _of_run(directory: Path) -> Any:
     return load_config(config)
 
 
+def _doctor(options: argparse.Namespace, rest: list[str]) -> int:
+    del options, rest
+    from phix.cli._doctor import examine
+
+    wrong = 0
+    for finding in examine():
+        print(finding, flush=True)
+        wrong += finding.verdict == "wrong"
+    return 1 if wrong else 0
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace, list[str]], int | None]] = {
     "list": _list,
     "simulate": _simulate,
@@ -137,4 +148,5 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, list[str]], int | None]] = {
     "sweep": _run,
     "evaluate": _evaluate,
     "forecast": _forecast,
+    "doctor": _doctor,
 }

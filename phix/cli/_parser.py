@@ -56,6 +56,14 @@ _FORECAST = """examples:
   phix forecast runs/burgers_demo --parameter 0.0213 --out long.h5 --frames 400
 """
 
+_DOCTOR = """Exits with 1 if something computes wrong here. Include its output when you
+report a problem.
+
+examples:
+  phix doctor
+  NPROC=8 phix doctor
+"""
+
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **options):
@@ -141,6 +149,7 @@ def make_parser() -> argparse.ArgumentParser:
     forecast.add_argument(
         "--frames", type=int, metavar="N", help="number of frames (default: the run's)"
     )
+    add("doctor", "versions, devices, self-checks and known trouble", _DOCTOR)
     return parser
 
 

@@ -58,7 +58,7 @@ def test_help_and_list_import_no_jax(arguments):
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "simulate", "run", "sweep", "evaluate", "forecast"]
+    "command", ["list", "simulate", "run", "sweep", "evaluate", "forecast", "doctor"]
 )
 def test_every_command_has_examples_in_its_help(command, capsys):
     try:
