@@ -13,6 +13,7 @@ from phix._errors import nearest
 if TYPE_CHECKING:
     from phix.data import (
         Trajectory as Trajectory,
+        load_artifact as load_artifact,
         load_trajectories as load_trajectories,
         save_trajectories as save_trajectories,
     )
@@ -47,6 +48,7 @@ _ROOM_OF = {
     "from_rhs": "pde",
     "from_step": "pde",
     "from_symbol": "pde",
+    "load_artifact": "data",
     "load_trajectories": "data",
     "make_mesh": "parallel",
     "make_stepper": "integrate",

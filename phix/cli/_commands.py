@@ -110,6 +110,12 @@ def _forecast(options: argparse.Namespace, rest: list[str]) -> None:
     print(f"wrote {options.out}")
 
 
+def _export(options: argparse.Namespace, rest: list[str]) -> None:
+    del rest
+    job = recipe_job(_of_run(options.run), "export")
+    job(options.run, options.out or Path(f"{options.run.resolve().name}.phix"))
+
+
 def _recipe(options: argparse.Namespace, rest: list[str]) -> Any:
     """The recipe of the config with the overrides; None if only help was wanted."""
     if options.help:
@@ -148,5 +154,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, list[str]], int | None]] = {
     "sweep": _run,
     "evaluate": _evaluate,
     "forecast": _forecast,
+    "export": _export,
     "doctor": _doctor,
 }

@@ -56,6 +56,14 @@ _FORECAST = """examples:
   phix forecast runs/burgers_demo --parameter 0.0213 --out long.h5 --frames 400
 """
 
+_EXPORT = """The file holds the weights, and the forecast as a program for CPUs, GPUs
+and TPUs; phix.load_artifact(FILE) opens it, without recipe, data or training code.
+
+examples:
+  phix export runs/burgers_demo
+  phix export runs/burgers_demo --out burgers.phix
+"""
+
 _DOCTOR = """Exits with 1 if something computes wrong here. Include its output when you
 report a problem.
 
@@ -148,6 +156,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     forecast.add_argument(
         "--frames", type=int, metavar="N", help="number of frames (default: the run's)"
+    )
+    export = add("export", "the forecast of a fitted run as one file", _EXPORT)
+    export.add_argument("run", type=Path, metavar="RUN", help="its directory")
+    export.add_argument(
+        "--out", type=Path, metavar="FILE", help="file to write (default: <RUN>.phix)"
     )
     add("doctor", "versions, devices, self-checks and known trouble", _DOCTOR)
     return parser

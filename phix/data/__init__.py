@@ -1,6 +1,13 @@
 """Trajectories and runs on disk: what a computation leaves behind."""
 
 from phix._files import atomic_write as atomic_write
+from phix.data._artifact import (
+    PLATFORMS as PLATFORMS,
+    Artifact as Artifact,
+    Slot as Slot,
+    load_artifact as load_artifact,
+    save_artifact as save_artifact,
+)
 from phix.data._log import JsonLines as JsonLines
 from phix.data._pdebench import (
     open_pdebench as open_pdebench,
@@ -31,9 +38,12 @@ from phix.data._windows import (
 
 
 __all__ = [
+    "PLATFORMS",
+    "Artifact",
     "JsonLines",
     "Progress",
     "RunDirectory",
+    "Slot",
     "Statistics",
     "StopSignal",
     "TensorBoard",
@@ -42,9 +52,11 @@ __all__ = [
     "Windows",
     "atomic_write",
     "check_same_config",
+    "load_artifact",
     "load_trajectories",
     "open_pdebench",
     "open_well",
+    "save_artifact",
     "save_pdebench",
     "save_trajectories",
     "save_well",

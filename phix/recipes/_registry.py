@@ -24,12 +24,13 @@ class Recipe(Protocol):
     - `evaluate(directory)`: metrics, figures and report of a finished run anew.
     - `forecast(directory, *, parameter, out, num_frames)`: one forecast of the fitted
         model at a parameter, to the file `out`.
+    - `export(directory, out)`: the forecast of the fitted model as one file.
     """
 
     reference: ClassVar[str]
 
 
-JOBS = ("run", "sweep", "simulate", "trajectory", "evaluate", "forecast")
+JOBS = ("run", "sweep", "simulate", "trajectory", "evaluate", "forecast", "export")
 
 
 def recipe_job(recipe: Any, name: str) -> Callable:

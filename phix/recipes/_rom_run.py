@@ -1,17 +1,26 @@
 """The jobs of the Φ-ROM recipe: simulate, run, evaluate, forecast."""
 
+import importlib.metadata
 import importlib.util
 import json
 import time
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from phix import rom
 from phix._errors import require
-from phix.data import RunDirectory, Trajectory, save_trajectories
+from phix.data import (
+    PLATFORMS,
+    RunDirectory,
+    Slot,
+    Trajectory,
+    save_artifact,
+    save_trajectories,
+)
 from phix.metrics import relative_l2
 from phix.recipes import _rom_metrics as metrics, _rom_report as report
 from phix.recipes._config import to_dict
@@ -173,3 +182,46 @@ def forecast(
         else f"at {name} = {parameter}"
     )
     print(f"{out}: {frames} frames {at}; mean error against the solver {error:.4f}")
+
+
+def export(recipe: Choices, directory: Path, out: Path) -> None:
+    """Writes the forecast of the fitted model, inversion of the start included, as one
+    file that needs no recipe, no data and no training code."""
+    name, ts = recipe.equation.parameter, frame_times(recipe, recipe.split.num_frames)
+    with RunDirectory(directory, to_dict(recipe)) as folder:
+        case, model = reopen(recipe, folder)
+    grid, start = case.grid, case.test.us[0, 0]
+    arrays, static = eqx.partition(model, eqx.is_array)
+    weights, tree = jax.tree.flatten(arrays)
+    points = grid.points.astype(start.dtype)
+
+    def forecast(weights, start, **given):
+        model = eqx.combine(tree.unflatten(weights), static)
+        cond = None if name is None else given[name][None]
+        found = rom.invert(model, points, start.reshape(start.shape[0], -1))
+        made = rom.forecast(model, found.latent, ts, grid, cond=cond, throw=False)
+        return {"fields": made.fields, "latents": made.latents, "result": made.result}
+
+    inputs = {"start": Slot(start.shape, start.dtype.name, "the field at time 0")}
+    if name is not None:
+        inputs[name] = Slot((), start.dtype.name, "parameter of the equation")
+    save_artifact(
+        out,
+        forecast,
+        weights,
+        inputs,
+        outputs={
+            "fields": "at each of `times`",
+            "latents": "of the reduced model",
+            "result": "0, or a code of phix.Result",
+        },
+        about={
+            "what": f"forecast of {recipe.equation.kind} by {recipe.method}",
+            "recipe": to_dict(recipe),
+            "times": [float(t) for t in ts],
+            "grid": {"shape": grid.shape, "extent": np.asarray(grid.extent).tolist()},
+            "phix": importlib.metadata.version("phix-jax"),
+        },
+    )
+    print(f"wrote {out}: {out.stat().st_size / 2**20:.1f} MiB, for "
+          f"{', '.join(PLATFORMS)}; phix.load_artifact opens it")  # fmt: skip

@@ -80,3 +80,9 @@ class PhiROMRecipe(Choices):
         _rom_run.forecast(
             self, Path(directory), parameter, Path(out), num_frames=num_frames
         )
+
+    def export(self, directory: Path, out: Path) -> None:
+        """Writes the forecast of a fitted run as one file for `phix.load_artifact`."""
+        from phix.recipes import _rom_run
+
+        _rom_run.export(self, Path(directory), Path(out))

@@ -58,7 +58,8 @@ def test_help_and_list_import_no_jax(arguments):
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "simulate", "run", "sweep", "evaluate", "forecast", "doctor"]
+    "command",
+    ["list", "simulate", "run", "sweep", "evaluate", "forecast", "export", "doctor"],
 )
 def test_every_command_has_examples_in_its_help(command, capsys):
     try:

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from phix import rom
-from phix.data import load_trajectories
+from phix.cli import main
+from phix.data import load_artifact, load_trajectories
 from phix.recipes import load_config, parse_config, to_toml
 from phix.recipes._rom_data import make_case, training_data
 from phix.recipes._rom_methods import method_of
@@ -360,3 +361,28 @@ def test_a_run_in_two_dimensions(name, tmp_path):
     finish(phix("forecast", run, "--parameter", "1", "--out", out))
     trajectory, _ = load_trajectories(out, dtype=np.float32)
     assert trajectory.us.shape[0] == 8
+
+
+def check_forecasts(run, forecast):
+    """As the model of the run does, from a start and at a parameter of the test data."""
+    model, _, test = load_config(run / "config.toml").load(run)
+    start, cond = test.us[1, 0], test.cond[1]
+    points = test.grid.points.astype(start.dtype)
+    latent = rom.invert(model, points, start.reshape(1, -1)).latent
+    made = rom.forecast(model, latent, np.asarray(test.ts[1]), test.grid, cond=cond)
+    found = forecast(start=start, mu=cond[0])
+    assert found["fields"].shape == made.fields.shape and found["result"] == 0
+    np.testing.assert_allclose(found["fields"], made.fields, atol=1e-4)
+
+
+def test_an_export_forecasts_as_its_run_does(finished, tmp_path, capsys):
+    run, _ = finished
+    file = tmp_path / "small.phix"
+    with jax.enable_x64(False):
+        assert main(["export", str(run), "--out", str(file)]) == 0
+        artifact = load_artifact(file)
+        check_forecasts(run, artifact)
+        with pytest.raises(AssertionError):  # at another parameter
+            check_forecasts(run, lambda start, mu: artifact(start=start, mu=2 * mu))
+    assert "cpu, cuda, tpu" in capsys.readouterr().out
+    assert artifact.about["what"] == "forecast of burgers by phi_rom"
