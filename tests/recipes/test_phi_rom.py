@@ -364,7 +364,7 @@ def test_a_run_in_two_dimensions(name, tmp_path):
 
 
 def check_forecasts(run, forecast):
-    """As the model of the run does, from a start and at a parameter of the test data."""
+    """As the model of the run does, of a start and a parameter of the test data."""
     model, _, test = load_config(run / "config.toml").load(run)
     start, cond = test.us[1, 0], test.cond[1]
     points = test.grid.points.astype(start.dtype)
