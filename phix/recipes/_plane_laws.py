@@ -25,7 +25,7 @@ class PlaneLaw(eqx.Module):
 
     def draw(self, count: int, key: PRNGKeyArray) -> Float[Array, "count 2"]:
         """Samples."""
-        return jax.vmap(lambda key: self.one(key=key))(jr.split(key, count))
+        return _drawn(self.one, jr.split(key, count))
 
     def apart(self, xs: Float[Array, "samples 2"], key: PRNGKeyArray) -> float:
         """The energy distance of samples from as many true ones."""
@@ -39,6 +39,18 @@ class PlaneLaw(eqx.Module):
             for a, b in zip(keys[::2], keys[1::2], strict=True)
         ]
         return float(np.mean(found))
+
+
+@eqx.filter_jit
+def _drawn(one: Callable, keys: Array) -> Array:
+    return jax.vmap(lambda key: one(key=key))(keys)
+
+
+def true_samples(
+    law: oracles.Mixture, count: int, key: PRNGKeyArray
+) -> Float[Array, "count dim"]:
+    """Samples of a mixture."""
+    return _drawn(law.sample, jr.split(key, count))
 
 
 def make_law(choice: Law) -> PlaneLaw:

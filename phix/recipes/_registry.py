@@ -44,6 +44,9 @@ def recipe_job(recipe: Any, name: str) -> Callable:
 
 _RECIPES: dict[str, str] = {
     "amangkurat": "phix.recipes.amangkurat:AmangkuratRecipe",
+    "diffusion_principles": (
+        "phix.recipes.diffusion_principles:DiffusionPrinciplesRecipe"
+    ),
     "flair": "phix.recipes.field_posterior:FlairRecipe",
     "phi_rom": "phix.recipes.phi_rom:PhiROMRecipe",
     "red_diff": "phix.recipes.field_posterior:RedDiffRecipe",
