@@ -48,6 +48,8 @@ _RECIPES: dict[str, str] = {
         "phix.recipes.diffusion_principles:DiffusionPrinciplesRecipe"
     ),
     "flair": "phix.recipes.field_posterior:FlairRecipe",
+    "gauge_freedom": "phix.recipes.gauge_freedom:GaugeFreedomRecipe",
+    "kinetic_optimal": "phix.recipes.kinetic_optimal:KineticOptimalRecipe",
     "phi_rom": "phix.recipes.phi_rom:PhiROMRecipe",
     "red_diff": "phix.recipes.field_posterior:RedDiffRecipe",
     "simulation": "phix.recipes.simulation:Simulation",
