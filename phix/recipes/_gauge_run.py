@@ -30,7 +30,7 @@ from phix.recipes.gauge_freedom import GaugeFreedomRecipe
 
 
 LEVELS = np.linspace(-3.0, 3.0, 7)
-_ENDS = (4.5, -4.5)
+_HIGH = 4.5
 
 
 def study(recipe: GaugeFreedomRecipe, fits: Fits) -> Findings:
@@ -75,8 +75,8 @@ def measure_plane(
     exact, keys = fields["exact"], jr.split(key, 5)
     data = law.draw(2000, keys[0])
     ts = jax.vmap(PATH.time_at)(jnp.asarray(LEVELS))
-    span = tuple(float(PATH.time_at(r)) for r in _ENDS)
-    grid = score.times(PATH, 50, "log_snr", log_snr_range=_ENDS[::-1])
+    span = (PATH.time_at(_HIGH), PATH.time_at(-_HIGH))
+    grid = score.times(PATH, 50, "log_snr", log_snr_range=(-_HIGH, _HIGH))
     noise = starts(PATH, grid[0], recipe.samples, 2, keys[1])
     rows, clouds = {}, {}
     for name, field in fields.items():
@@ -150,7 +150,7 @@ def measure_sphere(
     choice = recipe.sphere
     k, size, levels = choice.dimension, choice.ambient, choice.levels
     points = sphere(k, size, choice.points, recipe.seed + 2)
-    models = dict(learned)
+    models: dict[str, score.AbstractPredictor] = dict(learned)
     models["conservative, sheared"] = sheared(learned[GRADIENT], k, size, levels)
     found: dict[str, Any] = {}
     for name, model in models.items():

@@ -117,7 +117,7 @@ def compare(
                     name: few_steps(
                         law.exact.along(path)
                         if field == "exact"
-                        else score.OnPath(net, path),
+                        else score.OnPath(predictor=net, path=path),
                         noise,
                         calls,
                     )

@@ -112,7 +112,8 @@ class Labelled(score.AbstractPredictor):
 def labelled(law: oracles.Mixture) -> Labelled:
     """The exact predictor with labels."""
     parts = [component(law, k).along(PATH) for k in range(law.weights.size)]
-    return Labelled(law.along(PATH), parts)
+    # The path is a property, which the checker takes for an argument.
+    return Labelled(law.along(PATH), parts)  # pyright: ignore
 
 
 class Models(eqx.Module):
@@ -160,8 +161,8 @@ def fit_models(
     flow_map = fits(
         "flow_map",
         recipe.distillation,
-        score.FlowMap(Spanned(net), PATH),
-        score.MeanFlowLoss(teacher=teacher),
+        score.FlowMap(net=Spanned(net), path=PATH),
+        score.LagrangianLoss(teacher=teacher),
         ArraySource(xs, recipe.distillation.batch_size),
         key=key,
     )

@@ -109,7 +109,7 @@ def _jumps(found, floor, clouds) -> Section:
             f"two true sets, {best} at {others[best] / floor:.1f}."
         )
     text = (
-        "A flow map distilled from the view of the velocity by the loss of MeanFlow, "
+        "A flow map distilled from the view of the velocity by the Lagrangian loss, "
         "beside its teacher at the same number of calls: energy distances."
     )
     figure = plot.point_panels(clouds, title="few calls")

@@ -87,7 +87,7 @@ def measure_views(
     data = law.draw(1000, keys[0])
     levels = jnp.linspace(-4.0, 4.0, 9)
     ts = jax.vmap(PATH.time_at)(levels)
-    span = tuple(float(PATH.time_at(r)) for r in (LOG_SNR[1], LOG_SNR[0]))
+    span = (PATH.time_at(LOG_SNR[1]), PATH.time_at(LOG_SNR[0]))
     grid = grid_of(recipe.calls)
     noise = starts(PATH, grid[0], recipe.samples, 2, keys[1])
     amid = PATH.time_at(0.0)
@@ -149,35 +149,48 @@ def measure_guidance(
     over the labels, each from as many noises of its own."""
     exact, rows, clouds = labelled(law), [], {}
     grid, size = grid_of(recipe.calls), law.weights.size
-    count = recipe.samples // 2
-    null = jnp.zeros(size)
     for weight in recipe.guidance.weights:
-        found = []
-        drawn: dict[str, list[Array]] = {"exact field": [], "network": []}
+        found, drawn = [], {"exact field": [], "network": []}
         for k in range(size):
-            cond = jnp.eye(size)[k]
             keys = jr.split(jr.fold_in(key, k), 4)
-            first, second, own = (
-                starts(PATH, grid[0], count, 2, one) for one in keys[:3]
-            )
-            much = jnp.asarray(weight)  # traced: one program for all weights
-            truth = score.ClassifierFree(exact, much, null)
-            learned = score.ClassifierFree(models.guided, much, null)
-            sets = [carried(truth, x, grid, _SAMPLER, cond) for x in (first, second)]
-            xs = carried(learned, own, grid, _SAMPLER, cond)
-            plain = true_samples(component(law, k), count, keys[3])
-            pairs = {
-                "distance": (xs, sets[0]),
-                "two sets": (sets[1], sets[0]),
-                "unguided": (sets[0], plain),
+            cond, count = jnp.eye(size)[k], recipe.samples // 2
+            sets = {
+                name: carried(
+                    guided(field, weight, size),
+                    starts(PATH, grid[0], count, 2, one),
+                    grid,
+                    _SAMPLER,
+                    cond,
+                )
+                for name, field, one in (
+                    ("exact field", exact, keys[0]),
+                    ("again", exact, keys[1]),
+                    ("network", models.guided, keys[2]),
+                )
             }
-            found.append({n: float(energy_distance(*p)) for n, p in pairs.items()})
-            drawn["exact field"].append(sets[0][:700])
-            drawn["network"].append(xs[:700])
+            sets["plain"] = true_samples(component(law, k), count, keys[3])
+            pairs = {"distance": "network", "two sets": "again", "unguided": "plain"}
+            found.append(
+                {
+                    name: float(energy_distance(sets[other], sets["exact field"]))
+                    for name, other in pairs.items()
+                }
+            )
+            for name, clouds_of in drawn.items():
+                clouds_of.append(sets[name][:700])
         means = {name: float(np.mean([f[name] for f in found])) for name in found[0]}
         rows.append({"weight": weight} | means)
         clouds[f"w = {weight:g}"] = {n: jnp.concatenate(c) for n, c in drawn.items()}
     return rows, clouds
+
+
+def guided(
+    predictor: score.AbstractPredictor, weight: float, labels: int
+) -> score.ClassifierFree:
+    """Classifier-free guidance, without a label being zeros."""
+    much = jnp.asarray(weight)  # traced: one program for all weights
+    # The path is a property, which the checker takes for an argument.
+    return score.ClassifierFree(predictor, much, jnp.zeros(labels))  # pyright: ignore
 
 
 def measure_jumps(
