@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 
 from phix import score
 from phix._types import Array, Float, IntScalar, PRNGKeyArray, RealScalar
@@ -19,6 +20,9 @@ from phix.train import ArraySource
 PATH = score.Linear()
 FREE, GRADIENT, PENALISED = "unconstrained", "conservative", "curl-penalised"
 TIMES = score.UniformTimes(margin=0.01)
+# Of noise, λ = log(α/σ), at which gauges are measured, and times about them.
+LEVELS = np.linspace(-3.0, 3.0, 7)
+_AROUND = score.LogNormalTimes(0.0, 2.0)
 
 
 class Curled(eqx.Module):
@@ -76,7 +80,7 @@ class Projecting(eqx.Module):
         """The loss of one sample, with no metrics."""
         del step
         first, second = jr.split(key)
-        t = TIMES(model.path, key=first, dtype=sample.dtype)
+        t = _AROUND(model.path, key=first, dtype=sample.dtype)
         x = model.path.mix(t, sample, jr.normal(second, sample.shape, sample.dtype))
         wanted = jax.lax.stop_gradient(self.field.predict(t, x, "noise"))
         return jnp.mean((model.predict(t, x, "noise") - wanted) ** 2), {}

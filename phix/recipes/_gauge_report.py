@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from phix import plot
+from phix.recipes._gauge_models import GRADIENT, LEVELS
 from phix.recipes._study_run import Section
 from phix.recipes.gauge_freedom import GaugeFreedomRecipe
 
@@ -48,11 +49,14 @@ def _plane(recipe, numbers, clouds) -> Section:
     rows = [["score", *heads, "of true sets", "training s"]]
     for name, row in numbers["plane"].items():
         cells = [f"{row[key]:{form}}" for key, (_, form) in columns.items()]
+        cells[4] += f" ± {row['its standard error']:.4f}"
         ratio = f"{row['energy distance'] / floor:.2f}"
         spent = f"{row['seconds']:.0f}" if np.isfinite(row["seconds"]) else "–"
         rows.append([name, *cells, ratio, spent])
     learned = {n: r for n, r in numbers["plane"].items() if n != "exact"}
-    best = min(learned, key=lambda n: learned[n]["log-likelihood, mean size"])
+    most, best = sorted(
+        learned, key=lambda n: learned[n]["log-likelihood, mean size"], reverse=True
+    )[:: len(learned) - 1]
     text = (
         f"A law of kind {recipe.law.kind!r}, {recipe.data:,} samples. Loss: that of "
         "the predicted noise on new samples. Noise error: root mean square of "
@@ -60,14 +64,15 @@ def _plane(recipe, numbers, clouds) -> Section:
         "the flow less the closed form, nats. Energy distance: "
         f"{recipe.samples:,} samples by 50 calls of DPM++ (2M)."
     )
-    said = f"Nearest likelihoods: {best}. Two true sets are {floor:.5f} apart."
+    said = (
+        f"Log-likelihoods err least with {best} and most with {most}; two true sets "
+        f"are {floor:.5f} apart."
+    )
     figure = plot.point_panels({"samples": clouds}, title="samples")
     return Section("Densities and samples", rows, text, said, {"samples": figure})
 
 
 def _gauges(found, curls) -> Section:
-    from phix.recipes._gauge_run import LEVELS
-
     rows = [["score", *(f"λ = {level:g}" for level in LEVELS)]]
     for name, row in found.items():
         rows.append([f"{name}, share", *(f"{x:.1e}" for x in row["share"])])
@@ -78,7 +83,7 @@ def _gauges(found, curls) -> Section:
         "at levels λ = log(α/σ). Share: E|r|²/E|s|². Residual: root mean square of "
         "σ²(∇·r + r·∇φ), 0 for a rest that moves no density. The exact score has no "
         "rest: what its row shows is the error of the projection. The conservative "
-        "one is its own potential. Pythagoras, E|∇φ|² + E|r|² = E|s|², holds to "
+        "one is its own potential: its rows are rounding. Pythagoras, E|∇φ|² + E|r|² = E|s|², holds to "
         f"{max(np.max(np.abs(row['Pythagoras'])) for row in found.values()):.0e}."
     )
     levels = np.asarray(LEVELS)
@@ -86,7 +91,7 @@ def _gauges(found, curls) -> Section:
         title: {
             name: (levels, np.asarray(row[key]))
             for name, row in found.items()
-            if np.max(row[key]) > 0
+            if name != GRADIENT
         }
         for key, title in (("share", "share of the rest"), ("residual", "residual"))
     }

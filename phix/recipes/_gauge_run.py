@@ -14,6 +14,7 @@ from phix.recipes import _gauge_report as report
 from phix.recipes._gauge_models import (
     FREE,
     GRADIENT,
+    LEVELS,
     PATH,
     PENALISED,
     decomposition,
@@ -29,7 +30,6 @@ from phix.recipes._study_run import Findings
 from phix.recipes.gauge_freedom import GaugeFreedomRecipe
 
 
-LEVELS = np.linspace(-3.0, 3.0, 7)
 _HIGH = 4.5
 
 
@@ -81,14 +81,16 @@ def measure_plane(
     rows, clouds = {}, {}
     for name, field in fields.items():
         xs = carried(field, noise, grid, score.DPMpp2M()) / PATH.alpha(grid[-1])
-        found, truth = likelihoods(field, exact, data[:200], span)
+        found, truth = likelihoods(field, exact, data[:500], span)
+        off = np.asarray(jnp.abs(found - truth))
         errors = noise_error(field, exact, data, ts, keys[2])
         rows[name] = {
             "loss": float(denoising_loss(field, data, keys[3])),
             "noise error": float(jnp.sqrt(jnp.mean(errors))),
             "asymmetry": float(asymmetry(field, data[:500], keys[4])),
             "log-likelihood, mean": float(jnp.mean(found - truth)),
-            "log-likelihood, mean size": float(jnp.mean(jnp.abs(found - truth))),
+            "log-likelihood, mean size": float(off.mean()),
+            "its standard error": float(off.std(ddof=1) / np.sqrt(len(off))),
             "energy distance": law.apart(xs, keys[4]),
         }
         clouds[name] = xs[:2000]
@@ -151,7 +153,9 @@ def measure_sphere(
     k, size, levels = choice.dimension, choice.ambient, choice.levels
     points = sphere(k, size, choice.points, recipe.seed + 2)
     models: dict[str, score.AbstractPredictor] = dict(learned)
-    models["conservative, sheared"] = sheared(learned[GRADIENT], k, size, levels)
+    models["conservative, sheared"] = sheared(
+        learned[GRADIENT], k, size, levels, choice.shear
+    )
     found: dict[str, Any] = {}
     for name, model in models.items():
         counts, slopes = _dimensions(model, points, levels)

@@ -30,6 +30,7 @@ class Sphere:
     - `data`: training samples.
     - `points`: at which the dimension is counted.
     - `levels`: of σ/α between which it is read, falling.
+    - `shear`: speed of the gauge that is added to the conservative model.
     """
 
     dimension: int = 2
@@ -37,6 +38,7 @@ class Sphere:
     data: int = 20_000
     points: int = 16
     levels: tuple[float, float] = (0.3, 0.1)
+    shear: float = 40.0
 
     def __post_init__(self):
         require_positive(self, "dimension", "data", "points")
@@ -73,7 +75,7 @@ class GaugeFreedomRecipe(Study):
     network: Perceptron = Perceptron(64, 3)
     training: Training = Training(3000, 256, 3e-3)
     curl_weight: float = 0.1
-    projection: Training = Training(1500, 256, 1e-3)
+    projection: Training = Training(3000, 256, 2e-3)
     samples: int = 4000
     sphere: Sphere = dataclasses.field(default_factory=Sphere)
 
