@@ -83,7 +83,8 @@ def _gauges(found, curls) -> Section:
         "at levels λ = log(α/σ). Share: E|r|²/E|s|². Residual: root mean square of "
         "σ²(∇·r + r·∇φ), 0 for a rest that moves no density. The exact score has no "
         "rest: what its row shows is the error of the projection. The conservative "
-        "one is its own potential: its rows are rounding. Pythagoras, E|∇φ|² + E|r|² = E|s|², holds to "
+        "one is its own potential: its rows are rounding. Pythagoras, "
+        "E|∇φ|² + E|r|² = E|s|², holds to "
         f"{max(np.max(np.abs(row['Pythagoras'])) for row in found.values()):.0e}."
     )
     levels = np.asarray(LEVELS)

@@ -58,7 +58,6 @@ def study_law(
         "from samples": gamma(error),
         "exact": gamma(lambda s: exact_error(law, s, jr.fold_in(key, 3))),
     }
-    clouds = {"": {"true": law.draw(2000, jr.fold_in(key, 4))}} | clouds
     return found, report.section(choice, place, found, paths, gammas, clouds)
 
 
@@ -107,6 +106,7 @@ def compare(
     assert law.exact is not None
     table: dict[str, Any] = {"exact": {}, "trained": {}}
     clouds: dict[str, dict[str, Array]] = {}
+    true = {"true": law.draw(2000, jr.fold_in(key, 4))}
     for calls in recipe.calls:
         for field in table:
             rows = []
@@ -120,25 +120,27 @@ def compare(
                         else score.OnPath(predictor=net, path=path),
                         noise,
                         calls,
+                        recipe.start,
                     )
                     for name, path in paths.items()
                 }
                 rows.append({name: law.apart(xs, truth) for name, xs in drawn.items()})
                 if number == 0:
                     title = f"{field}, {calls} calls"
-                    clouds[title] = {name: xs[:2000] for name, xs in drawn.items()}
+                    clouds[title] = true | {n: xs[:2000] for n, xs in drawn.items()}
             table[field][str(calls)] = rows
     return table, clouds
 
 
-def few_steps(predictor: score.AbstractPredictor, noise: Array, calls: int) -> Array:
-    """Euler's method, even in the time of the path."""
+def few_steps(
+    predictor: score.AbstractPredictor, noise: Array, calls: int, log_snr: float
+) -> Array:
+    """Euler's method, even in the time of the path, from noise of unit variance."""
     path = predictor.path
     assert isinstance(path, score.AbstractPath)
-    # Just inside the noise: there the slope of α may be infinite.
-    start = path.t_noise + 1e-4 * (path.t_data - path.t_noise)
+    start = path.time_at(log_snr)
     ts = jnp.linspace(start, path.t_data, calls + 1)
-    return carried(predictor, noise, ts, score.Euler())
+    return carried(predictor, path.sigma(start) * noise, ts, score.Euler())
 
 
 def energies(
@@ -164,7 +166,8 @@ def gamma(error: Callable) -> tuple[np.ndarray, np.ndarray]:
 
 
 def exact_error(law: PlaneLaw, s: np.ndarray, key: Array) -> np.ndarray:
-    """m(s) of the law itself, by its exact denoiser of 4,000 samples."""
+    """m(s) of the law itself, by its exact denoiser of 4,000 samples, less the luck
+    that y s²/(1+s²) has with them, whose error is 1/(1+s²)."""
     data, noise = jr.split(key)
     xs = law.draw(4000, data)
     return np.asarray(_exact_error(law.exact, xs, noise, jnp.asarray(s)))
@@ -180,8 +183,10 @@ def _exact_error(law, xs, key, s):
 
         def one(x, z):
             known = exact.predict(t, path.mix(t, x, z), "data")
-            return jnp.mean((x - known) ** 2)
+            linear = s**2 / (1 + s**2) * (x + z / s)
+            return jnp.mean((x - known) ** 2), jnp.mean((x - linear) ** 2)
 
-        return jnp.mean(jax.vmap(one)(xs, z))
+        best, linear = (jnp.mean(e) for e in jax.vmap(one)(xs, z))
+        return best - (linear - 1 / (1 + s**2))
 
     return jax.lax.map(at, s)

@@ -50,6 +50,9 @@ class KineticOptimalRecipe(Study):
     - `networks`: trained for each law, with data and noise of their own; the exact
         velocity is given the same noise.
     - `calls`: numbers of steps.
+    - `start`: log(α/σ) where every path begins. Nearer to the noise a network has seen
+        next to nothing, and the first step of a path that begins fast multiplies what
+        it makes up.
     - `samples`: in each energy distance.
     """
 
@@ -66,6 +69,7 @@ class KineticOptimalRecipe(Study):
     training: Training = Training(4000, 256, 3e-3)
     networks: int = 3
     calls: tuple[int, ...] = (5, 10)
+    start: float = -4.5
     samples: int = 4000
 
     def __post_init__(self):
@@ -74,6 +78,10 @@ class KineticOptimalRecipe(Study):
             raise ValueError("laws must hold at least one, got none")
         if not self.calls or min(self.calls) < 1:
             raise ValueError(f"calls must be positive, got {self.calls}")
+        if self.start > 0:
+            raise ValueError(
+                f"start must be next to the noise, below 0, got {self.start}"
+            )
         if self.training.batch_size > self.data:
             raise ValueError(f"training.batch_size must be at most data = {self.data}")
 
