@@ -16,8 +16,9 @@ def about(recipe: KineticOptimalRecipe) -> str:
     """What was done."""
     training, network = recipe.training, recipe.network
     return (
-        f"Euler's method on four paths, each from λ = log(α/σ) = {recipe.start:g}; energy distances of {recipe.samples:,} samples "
-        f"from as many true ones, means over {recipe.networks} noises. The path is "
+        f"Euler's method on four paths, each from λ = log(α/σ) = {recipe.start:g}; "
+        f"energy distances of {recipe.samples:,} samples from as many true ones, "
+        f"means over {recipe.networks} noises. The path is "
         f"made from {recipe.path.samples:,} samples with a floor of "
         f"{recipe.path.floor:g}. Exact: with the velocity of the law. Trained: "
         f"{recipe.networks} perceptrons of {network.width} × {network.depth} that "

@@ -105,7 +105,7 @@ def _jumps(found, floor, clouds) -> Section:
         others = {n: row[n] for n in names if n in row and n != "flow map"}
         best = min(others, key=lambda n: others[n])
         said.append(
-            f"{row['calls']} calls: the map is at {row['flow map'] / floor:.1f} times "
+            f"Calls {row['calls']}: the map is at {row['flow map'] / floor:.1f} times "
             f"two true sets, {best} at {others[best] / floor:.1f}."
         )
     text = (

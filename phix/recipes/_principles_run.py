@@ -200,7 +200,7 @@ def measure_jumps(
     teacher = models.views["flow: velocity"]
     keys = jr.split(key, 2)
     noise = jr.normal(keys[0], (recipe.samples, 2))
-    rows, clouds = [], {}
+    rows, clouds, true = [], {}, {"true": law.draw(2000, keys[1])}
     for calls in recipe.jumps:
         even = score.times(PATH, calls)
         drawn = {
@@ -212,7 +212,8 @@ def measure_jumps(
             drawn["DPM++, even in λ"] = carried(teacher, noise, few_of(calls), _SAMPLER)
         found = {name: law.apart(xs, keys[1]) for name, xs in drawn.items()}
         rows.append({"calls": calls} | found)
-        clouds[f"{calls} calls"] = {n: xs[:2000] for n, xs in drawn.items()}
+        drawn = true | {name: xs[:2000] for name, xs in drawn.items()}
+        clouds["1 call" if calls == 1 else f"{calls} calls"] = drawn
     return rows, clouds
 
 
