@@ -59,8 +59,9 @@ def section(
     energy = found["energies"]
     listed = ", ".join(f"{name} {value:.3f}" for name, value in energy.items())
     text = (
-        f"Kinetic energies of the exact flow: {listed}; the least possible, with the "
-        f"floor, is {found['least energy']:.3f}."
+        f"Kinetic energies of the exact flow: {listed}; the least possible "
+        f"is {found['least energy']:.3f} by the measured γ, and "
+        f"{found['least energy with the floor']:.3f} with the floor."
     )
     title = title_of(choice)
     figures = {

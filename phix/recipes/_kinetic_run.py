@@ -51,7 +51,8 @@ def study_law(
     found |= {
         "law": report.title_of(choice),
         "two true sets": law.floor(recipe.samples, jr.fold_in(key, 1)),
-        "least energy": best.energy,
+        "least energy": score.kinetic_optimal(error).energy,
+        "least energy with the floor": best.energy,
         "energies": energies(law, paths, jr.fold_in(key, 2)),
     }
     gammas = {

@@ -337,7 +337,9 @@ def few_steps_gain(found):
     for law in found["laws"]:
         least = law["energies"].pop(kinetic.BEST)
         assert least < min(law["energies"].values())
-        assert least == pytest.approx(law["least energy"], rel=0.1)
+        # The floor costs energy on top; 5 % for the luck of 1,000 samples.
+        assert 0.95 * law["least energy"] < least
+        assert least < 1.05 * law["least energy with the floor"]
 
 
 def gauges_are_free(found):
