@@ -83,8 +83,9 @@ def _guidance(found, clouds) -> Section:
     text = (
         "Labels are the components. Energy distance of samples of the guided network "
         "from those of the exact guided field, the mean over the labels, beside that "
-        "of two sets of the exact field on the average; and how far the exact guided field is from "
-        "the component itself: guidance does not draw it for weights other than 1."
+        "of two sets of the exact field on the average; and how far the exact guided "
+        "field is from the component itself: guidance does not draw it for weights "
+        "other than 1."
     )
     worst = max(found, key=lambda row: row["distance"] / row["two sets"])
     said = (
