@@ -68,7 +68,7 @@ def _plane(recipe, numbers, clouds) -> Section:
         f"Log-likelihoods err least with {best} and most with {most}; two true sets "
         f"are {floor:.5f} apart."
     )
-    figure = plot.point_panels({"samples": clouds}, title="samples")
+    figure = plot.point_panels({"": clouds}, title="samples")
     return Section("Densities and samples", rows, text, said, {"samples": figure})
 
 

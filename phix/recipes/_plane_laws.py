@@ -28,7 +28,7 @@ class PlaneLaw(eqx.Module):
         return _drawn(self.one, jr.split(key, count))
 
     def apart(
-        self, xs: Float[Array, "samples 2"], key: PRNGKeyArray, sets: int = 4
+        self, xs: Float[Array, "samples 2"], key: PRNGKeyArray, sets: int = 2
     ) -> float:
         """The energy distance of samples from as many true ones, the mean over so many
         true sets."""

@@ -67,7 +67,7 @@ def _views(recipe, found, floor, clouds) -> Section:
         f"from where the exact flow takes the same noise. {recipe.calls} calls of "
         "DPM++ (2M), even in λ."
     )
-    figure = plot.point_panels({"samples": clouds}, title="views of one law")
+    figure = plot.point_panels({"": clouds}, title="samples of each view")
     return Section("Three views", rows, text, said, {"views": figure})
 
 

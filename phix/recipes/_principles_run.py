@@ -210,7 +210,7 @@ def measure_jumps(
             "Euler": carried(teacher, noise, even, score.Euler()),
             "DPM++, even in t": carried(teacher, noise, even, _SAMPLER),
         }
-        if calls > 1:
+        if calls > 2:
             drawn["DPM++, even in λ"] = carried(teacher, noise, few_of(calls), _SAMPLER)
         found = {name: law.apart(xs, keys[1]) for name, xs in drawn.items()}
         rows.append({"calls": calls} | found)
@@ -221,8 +221,7 @@ def measure_jumps(
 
 def few_of(calls: int) -> Float[Array, " times"]:
     """Few times even in λ, in a range that so few can follow, and both ends."""
-    inside = score.times(PATH, max(calls - 2, 1), "log_snr", log_snr_range=(-1.5, 1.5))
-    inside = inside[: calls - 1]
+    inside = score.times(PATH, calls - 2, "log_snr", log_snr_range=(-1.5, 1.5))
     return jnp.concatenate([jnp.ones(1), inside, jnp.zeros(1)])
 
 

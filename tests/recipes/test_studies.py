@@ -46,7 +46,7 @@ TINY = {
         training=TRAINING,
         guidance=Guidance(weights=(2.0,)),
         distillation=TRAINING,
-        jumps=(2,),
+        jumps=(1, 3),
         calls=3,
         samples=20,
     ),
