@@ -197,7 +197,7 @@ def guided(
 
 def measure_jumps(
     recipe: DiffusionPrinciplesRecipe, law: PlaneLaw, models: Models, key: Array
-) -> tuple[list[dict[str, float]], dict[str, dict[str, Array]]]:
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Array]]]:
     """The flow map beside its teacher, at equal numbers of calls."""
     teacher = models.views["flow: velocity"]
     keys = jr.split(key, 2)
