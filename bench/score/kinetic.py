@@ -8,10 +8,8 @@ ones, the mean over the seeds, and over how many seeds the path from data has th
 "true" is that of two true sets. Prints the table of docs/scores.md.
 """
 
-import functools
 import sys
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -19,6 +17,9 @@ import numpy as np
 
 from phix import score
 from phix.metrics import energy_distance
+from phix.recipes._plane_choices import Checkerboard, Mixture, Ring
+from phix.recipes._plane_laws import mixture_of, standardised, true_samples
+from phix.recipes._plane_measures import carried
 
 
 CALLS, SAMPLES, DATA = (5, 10), 4000, 2000
@@ -29,48 +30,18 @@ OTHERS = {
 }
 
 
-def ring(spread: float) -> score.oracles.Mixture:
-    """Eight components on the unit circle."""
-    angles = 2 * np.pi * np.arange(8) / 8
-    means = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return score.oracles.Mixture(np.ones(8), means, spread**2 * np.eye(2))
-
-
-def checkerboard() -> score.oracles.Mixture:
-    """Eight squares, each of nine components that overlap."""
-    squares = [(i, j) for i in range(4) for j in range(4) if (i + j) % 2 == 0]
-    inside = (np.arange(3) + 0.5) / 3
-    means = [(i + a, j + b) for i, j in squares for a in inside for b in inside]
-    width = 0.35 / 3
-    return score.oracles.Mixture(np.ones(len(means)), means, width**2 * np.eye(2))
-
-
-def three() -> score.oracles.Mixture:
-    """Broad and narrow components, as in `bench.score.posteriors`."""
-    means = [[-2.5, 0.0], [1.9, 1.8], [1.2, -2.2]]
-    covariances = [np.diag([0.6, 0.5]), np.diag([0.1, 0.6]), np.diag([0.1, 0.1])]
-    return score.oracles.Mixture([0.3, 0.4, 0.3], means, covariances)
-
-
 LAWS = {
-    "ring, spread 0.05": functools.partial(ring, 0.05),
-    "ring, spread 0.1": functools.partial(ring, 0.1),
-    "ring, spread 0.2": functools.partial(ring, 0.2),
-    "three components": three,
-    "checkerboard": checkerboard,
+    "ring, spread 0.05": Ring(spread=0.05),
+    "ring, spread 0.1": Ring(spread=0.1),
+    "ring, spread 0.2": Ring(spread=0.2),
+    "three components": Mixture(),
+    "checkerboard": Checkerboard(),
 }
-
-
-def standardised(law: score.oracles.Mixture) -> score.oracles.Mixture:
-    """The law of mean zero and unit mean square."""
-    scale = jnp.sqrt(jnp.trace(law.covariance) / law.means.shape[1])
-    means = (law.means - law.mean) / scale
-    return score.oracles.Mixture(law.weights, means, law.covariances / scale**2)
 
 
 def drawn(law: score.oracles.Mixture, count: int, seed: int) -> jax.Array:
     """True samples."""
-    return jax.vmap(lambda key: law.sample(key=key))(jr.split(jr.key(seed), count))
+    return true_samples(law, count, jr.key(seed))
 
 
 def from_data(law: score.oracles.Mixture, seed: int = 7) -> score.KineticOptimal:
@@ -82,20 +53,13 @@ def from_data(law: score.oracles.Mixture, seed: int = 7) -> score.KineticOptimal
     return score.kinetic_optimal(error, floor=0.02)
 
 
-@eqx.filter_jit
-def _carried(exact, noise, ts):
-    euler = score.Euler()
-    one = lambda x: score.sample(exact, x, ts, sampler=euler, throw=False).x  # noqa: E731
-    return jax.vmap(one)(noise)
-
-
 def distance(law, path, calls: int, seed: int, samples: int = SAMPLES) -> float:
     """Of samples by so many calls from true ones; one noise for all paths."""
     noise = jr.normal(jr.key(seed), (samples, 2))
     # Just inside the noise: there the slope of α may be infinite.
     start = path.t_noise + 1e-4 * (path.t_data - path.t_noise)
     ts = jnp.linspace(start, path.t_data, calls + 1)
-    found = _carried(law.along(path), noise, ts)
+    found = carried(law.along(path), noise, ts, score.Euler())
     return float(energy_distance(found, drawn(law, samples, 100 + seed)))
 
 
@@ -105,8 +69,8 @@ def main() -> None:
     names = " | ".join(OTHERS)
     print(f"| law | b | calls | true | kinetic-optimal | {names} | least |")
     print("|---|---|---|---|" + "---|" * (len(OTHERS) + 2))
-    for name, make in LAWS.items():
-        law = standardised(make())
+    for name, choice in LAWS.items():
+        law = standardised(mixture_of(choice))
         best = from_data(law)
         paths = (best.path, *OTHERS.values())
         pairs = [

@@ -21,6 +21,8 @@ from jax.tree_util import Partial
 
 from phix import score
 from phix.metrics import energy_distance
+from phix.recipes._plane_choices import Mixture
+from phix.recipes._plane_laws import mixture_of
 
 
 PATH = score.Linear()
@@ -35,11 +37,7 @@ def problem():
 
 
 def _problem():
-    law = score.oracles.Mixture(
-        [0.3, 0.4, 0.3],
-        [[-2.5, 0.0], [1.9, 1.8], [1.2, -2.2]],
-        [np.diag([0.6, 0.5]), np.diag([0.1, 0.6]), np.diag([0.1, 0.1])],
-    )
+    law = mixture_of(Mixture())
     operator, reading = jnp.array([[1.0, 0.7]]), jnp.array([READING])
     seen = score.Measurement(Partial(jnp.matmul, operator), reading, NOISE)
     return law.along(PATH), seen, law.given(operator, reading, NOISE**2 * jnp.eye(1))

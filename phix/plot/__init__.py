@@ -18,6 +18,7 @@ from phix.plot._figure import (
 )
 from phix.plot._panels import curve_panels as curve_panels
 from phix.plot._parameters import parameter_panels as parameter_panels
+from phix.plot._point_panels import point_panels as point_panels
 from phix.plot._space_time import space_time as space_time
 
 
@@ -32,6 +33,7 @@ __all__ = [
     "figure_path",
     "latent_trajectories",
     "parameter_panels",
+    "point_panels",
     "require_matplotlib",
     "save_figure",
     "space_time",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from phix.recipes._checks import require_positive
+from phix.recipes._score_choices import Training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,26 +156,6 @@ class Transformer:
     def divisor(self) -> int:
         """What the number of nodes divides by."""
         return self.patch
-
-
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """How the prior is fitted: Adam, its rate falling along half a cosine.
-
-    - `ema`: decay of the average of the weights that is used.
-    - `checkpoint_every`: steps between checkpoints.
-    """
-
-    steps: int = 2000
-    batch_size: int = 16
-    rate: float = 3e-3
-    ema: float = 0.995
-    checkpoint_every: int = 500
-
-    def __post_init__(self):
-        require_positive(self, "steps", "batch_size", "rate", "checkpoint_every")
-        if not 0 < self.ema < 1:
-            raise ValueError(f"ema must be between 0 and 1, got {self.ema}")
 
 
 @dataclasses.dataclass(frozen=True)

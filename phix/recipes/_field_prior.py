@@ -6,14 +6,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import optax
 
 from phix import nn, score
 from phix._types import Array, Float, IntScalar, PRNGKeyArray, PyTree, RealScalar
+from phix.recipes import _score_training
 from phix.recipes._field_choices import Choices, UNet
 from phix.recipes._field_data import Fields
 from phix.space import Grid
-from phix.train import ArraySource, Checkpoints, fit, per_sample
+from phix.train import ArraySource
 
 
 PATH = score.Linear()
@@ -121,25 +121,14 @@ def blank(recipe: Choices, fields: Fields) -> score.Predictor:
 
 def train(recipe: Choices, fields: Fields, **options) -> score.Predictor:
     """The prior: flow matching of the training fields."""
-    training = recipe.training
-    schedule = optax.cosine_decay_schedule(training.rate, training.steps)
-    result = fit(
+    return _score_training.train(
+        recipe.training,
         blank(recipe, fields),
-        per_sample(Imaged(score.MatchingLoss())),
-        ArraySource(fields.train, training.batch_size),
-        steps=training.steps,
+        Imaged(score.MatchingLoss()),
+        ArraySource(fields.train, recipe.training.batch_size),
         key=jr.fold_in(jr.key(recipe.seed), 11),
-        optimiser=optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule)),
-        ema=training.ema,
         **options,
     )
-    return result.ema
-
-
-def checkpoints(recipe: Choices, folder, config: dict) -> Checkpoints:
-    """Where the run saves its weights."""
-    every = recipe.training.checkpoint_every
-    return Checkpoints(folder.checkpoints, config=config, every=every)
 
 
 def draw_prior(

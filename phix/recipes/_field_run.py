@@ -18,7 +18,8 @@ from phix.recipes._field_baselines import Gaussian, baselines
 from phix.recipes._field_choices import Choices
 from phix.recipes._field_data import Fields, Problem, make_fields, make_problem
 from phix.recipes._field_methods import draw, methods
-from phix.recipes._field_prior import blank, checkpoints, draw_prior, train
+from phix.recipes._field_prior import blank, draw_prior, train
+from phix.recipes._score_training import checkpoints, saved_model
 
 
 # Of a normal law within which 90 % lie.
@@ -32,7 +33,7 @@ def run(recipe: Choices, directory: Path, *, progress: bool) -> None:
     with RunDirectory(directory, config) as folder:
         fields = make_fields(recipe)
         start = time.perf_counter()
-        with checkpoints(recipe, folder, config) as saved:
+        with checkpoints(recipe.training, folder.checkpoints, config) as saved:
             predictor = train(
                 recipe, fields, checkpoint=saved, log=folder.log, progress=progress
             )
@@ -47,13 +48,8 @@ def evaluate(recipe: Choices, directory: Path) -> None:
     config = to_dict(recipe)
     with RunDirectory(directory, config) as folder:
         fields = make_fields(recipe)
-        saved = checkpoints(recipe, folder, config)
-        if saved.latest_step is None:
-            raise ValueError(
-                f"{saved.directory} holds no checkpoint yet; let `phix run` fit it "
-                "first"
-            )
-        predictor = saved.restore_model(blank(recipe, fields), ema=True)
+        saved = checkpoints(recipe.training, folder.checkpoints, config)
+        predictor = saved_model(saved, blank(recipe, fields))
         assess(recipe, fields, predictor, folder, {"fields": fields.seconds})
 
 

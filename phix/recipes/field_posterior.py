@@ -8,11 +8,11 @@ from phix.recipes._field_choices import (
     CoarseGraining as CoarseGraining,
     Posterior as Posterior,
     Sensors as Sensors,
-    Training as Training,
     Transformer as Transformer,
     UNet as UNet,
     Vortices as Vortices,
 )
+from phix.recipes._score_choices import Training as Training
 
 
 @dataclasses.dataclass(frozen=True)

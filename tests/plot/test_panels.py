@@ -5,7 +5,13 @@ import functools
 import numpy as np
 import pytest
 
-from phix.plot import curve_panels, field_panels, figure_path, parameter_panels
+from phix.plot import (
+    curve_panels,
+    field_panels,
+    figure_path,
+    parameter_panels,
+    point_panels,
+)
 
 
 X = np.linspace(0.0, 1.0, 5)
@@ -106,3 +112,43 @@ def test_field_panels_show_their_fields():
         draw(FIELDS | {"spread": {"a": np.ones((2, 5))}})
     with pytest.raises(ValueError, match="at least one row"):
         draw({})
+
+
+CLOUDS = {
+    "five calls": {"a": np.stack([X, X**2], 1), "b": np.stack([X, 1 - X], 1)},
+    "ten calls": {"b": np.stack([X, 2 * X], 1)},
+}
+
+
+def _shows_points(fig, rows):
+    """Every cloud under its title, on one scale; one colour for one title."""
+    shown = [axes for axes in fig.axes if axes.get_visible()]
+    wanted = [item for panels in rows.values() for item in panels.items()]
+    colours = {}
+    for axes, (heading, points) in zip(shown, wanted, strict=True):
+        (line,) = axes.lines
+        assert axes.get_title() == heading
+        assert np.array_equal(line.get_xydata(), points)
+        assert colours.setdefault(heading, line.get_color()) == line.get_color()
+    assert len(set(colours.values())) == len(colours)
+    assert len({axes.get_xlim() + axes.get_ylim() for axes in shown}) == 1
+    assert [axes.get_ylabel() for axes in shown if axes.get_ylabel()] == list(rows)
+
+
+def test_point_panels_show_their_points():
+    fig = point_panels(CLOUDS)
+    _shows_points(fig, CLOUDS)
+    for low, high in (fig.axes[0].get_xlim(), fig.axes[0].get_ylim()):
+        assert low < 0 and 1 < high < 3 and high - low > 2
+    with pytest.raises(AssertionError):
+        _shows_points(fig, CLOUDS | {"ten calls": {"b": -CLOUDS["ten calls"]["b"]}})
+    lost = {"": {"a": np.array([[0.0, 1.0], [np.nan, 0.0]])}}
+    fig = point_panels(lost, extent=(-1.0, 2.0))
+    assert fig.axes[0].get_title() == "a\n1 not finite"
+    assert (
+        fig.axes[0].get_ylim() == (-1, 2) and len(fig.axes[0].lines[0].get_xdata()) == 1
+    )
+    with pytest.raises(ValueError, match=r"rows\['r'\]\['a'\] must be \(points, 2\)"):
+        point_panels({"r": {"a": X}})
+    with pytest.raises(ValueError, match="at least one row"):
+        point_panels({"r": {}})

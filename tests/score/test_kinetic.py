@@ -7,6 +7,8 @@ import pytest
 
 from bench.score import kinetic
 from phix import score
+from phix.recipes._plane_choices import Ring
+from phix.recipes._plane_laws import mixture_of, standardised
 from tests.score.laws import draw, mixture
 
 
@@ -95,17 +97,17 @@ def _check_few_steps(path, law, others):
 
 @pytest.mark.slow
 def test_few_steps_on_the_path_from_data_where_components_are_apart():
-    law = kinetic.standardised(kinetic.ring(0.05))
+    law = standardised(mixture_of(Ring(spread=0.05)))
     _check_few_steps(kinetic.from_data(law).path, law, kinetic.OTHERS)
     with pytest.raises(AssertionError):  # a path from data of another law
-        other = kinetic.from_data(kinetic.standardised(kinetic.ring(0.3))).path
+        other = kinetic.from_data(standardised(mixture_of(Ring(spread=0.3)))).path
         _check_few_steps(other, law, kinetic.OTHERS)
 
 
 @pytest.mark.slow
 def test_few_steps_on_the_path_from_data_where_components_overlap():
     """The trigonometric path, not beaten here, is printed by `bench.score.kinetic`."""
-    law = kinetic.standardised(mixture())
+    law = standardised(mixture())
     linear = {"linear": score.Linear()}
     _check_few_steps(kinetic.from_data(law).path, law, linear)
 
