@@ -10,7 +10,6 @@ ones, the mean over the seeds, and over how many seeds the path from data has th
 
 import sys
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -20,6 +19,7 @@ from phix import score
 from phix.metrics import energy_distance
 from phix.recipes._plane_choices import Checkerboard, Mixture, Ring
 from phix.recipes._plane_laws import mixture_of, standardised
+from phix.recipes._plane_measures import carried
 
 
 CALLS, SAMPLES, DATA = (5, 10), 4000, 2000
@@ -53,20 +53,13 @@ def from_data(law: score.oracles.Mixture, seed: int = 7) -> score.KineticOptimal
     return score.kinetic_optimal(error, floor=0.02)
 
 
-@eqx.filter_jit
-def _carried(exact, noise, ts):
-    euler = score.Euler()
-    one = lambda x: score.sample(exact, x, ts, sampler=euler, throw=False).x  # noqa: E731
-    return jax.vmap(one)(noise)
-
-
 def distance(law, path, calls: int, seed: int, samples: int = SAMPLES) -> float:
     """Of samples by so many calls from true ones; one noise for all paths."""
     noise = jr.normal(jr.key(seed), (samples, 2))
     # Just inside the noise: there the slope of α may be infinite.
     start = path.t_noise + 1e-4 * (path.t_data - path.t_noise)
     ts = jnp.linspace(start, path.t_data, calls + 1)
-    found = _carried(law.along(path), noise, ts)
+    found = carried(law.along(path), noise, ts, score.Euler())
     return float(energy_distance(found, drawn(law, samples, 100 + seed)))
 
 
