@@ -13,6 +13,7 @@ from phix import nn, score
 from phix._types import Array, Float, IntScalar, PRNGKeyArray, RealScalar
 from phix.recipes._forecast_data import Flow, Pairs, random_image
 from phix.recipes._interpolant_choices import Forecast, Members
+from phix.recipes._interpolant_times import clock, times
 from phix.recipes._score_training import Fits
 from phix.space import Grid
 from phix.train import ArraySource
@@ -76,9 +77,8 @@ class OnGaussian(eqx.Module):
         rest = x - c.alpha * now - c.beta * mean
         waves = jnp.fft.rfft2(rest) / (c.beta**2 * power + c.gamma**2)
         variance = c.beta**2 * self._mean_power(power) + c.gamma**2
-        time = jnp.clip(jnp.log(t) - jnp.log1p(-t), -8.0, 8.0)
         learned = self.net(
-            time, rest / jnp.sqrt(variance), jnp.concatenate([cond, force])
+            clock(t), rest / jnp.sqrt(variance), jnp.concatenate([cond, force])
         )
 
         def field(gain):
@@ -192,12 +192,6 @@ def fitted(
     return mean, predictor
 
 
-def times(steps: int) -> Float[Array, " times"]:
-    """From just after 0 to 1, dense where γ is a square root."""
-    share = jnp.linspace(0.0, 1.0, steps + 1)
-    return jnp.sin(jnp.pi / 2 * share[1:]) ** 2
-
-
 def drawn(
     mean: Callable,
     predictor: score.AbstractPredictor,
@@ -214,7 +208,8 @@ def drawn(
     """
     stochastic = level is not None
     sampler = score.EulerMaruyama(score.constant(level)) if stochastic else score.Heun()
-    ts = times(choice.steps if stochastic else choice.steps // 2).astype(now.dtype)
+    ts = times(choice.steps if stochastic else choice.steps // 2)[1:]
+    ts = ts.astype(now.dtype)
 
     def member(now, m, key):
         noise, steps = jr.split(key)

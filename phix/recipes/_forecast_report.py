@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,21 +10,14 @@ from phix import plot
 from phix.recipes._field_scores import compared, mean_spectrum, score_rows
 from phix.recipes._forecast_data import Flow
 from phix.recipes._interpolant_choices import Forecast
-from phix.recipes._markdown import aligned, table
+from phix.recipes._study_run import Findings, Section
+
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 LEARNED = ("interpolant, ODE", "interpolant, SDE")
-
-
-def summary(numbers: dict[str, Any], folder: Path) -> str:
-    """The tables in plain text, for a terminal."""
-    parts = [
-        "Forecasts of the test states", aligned(score_rows(numbers["rows"])), "",
-        compared(numbers["rows"], LEARNED), "",
-        "Variance by waves, over that of the truth", aligned(wave_rows(numbers)), "",
-        f"report: {folder / 'report.md'}",
-    ]  # fmt: skip
-    return "\n".join(parts)
 
 
 def wave_rows(numbers: dict[str, Any]) -> list[list[str]]:
@@ -58,17 +50,18 @@ def small_scales(
     return {"bands": bands, "shares": found}
 
 
-def markdown(
-    problem: Forecast, seed: int, reference: str, flow: Flow, numbers: dict[str, Any]
-) -> str:
-    """The whole report."""
+def findings(
+    problem: Forecast,
+    seed: int,
+    flow: Flow,
+    numbers: dict[str, Any],
+    figures: dict[str, Figure],
+) -> Findings:
+    """The numbers, the tables and what they say."""
     data, choice = problem.flow, problem.members
-    seconds = ", ".join(f"{k} {v:.1f} s" for k, v in numbers["seconds"].items())
     levels = numbers["rows"][LEARNED[1]]["levels"]
     tried = ", ".join(f"{value:.4f} at {level}" for level, value in levels.items())
-    return f"""# Stochastic interpolants: forecasts of Kolmogorov flow, seed {seed}
-
-{reference}
+    about = f"""Forecasts of Kolmogorov flow, seed {seed}.
 
 Vorticity on {data.num_points}² nodes, standardised. Known of the state now: waves up to
 {data.waves} along each axis; forecast: the whole state {data.lag:g} later. Training:
@@ -77,25 +70,21 @@ the force; test: {len(flow.test.now)} pairs of {data.num_test} other trajectorie
 {choice.count} members each. Settings were chosen on {len(flow.validation.now)} pairs of
 yet others, whose errors are also the spread of the forecasts that have none of their
 own; their CRPS is that of a normal law. The U-Net and the interpolant took
-{problem.training.steps} steps each; the interpolant is told what the U-Net says.
-
-{table(score_rows(numbers["rows"]))}
-
-{compared(numbers["rows"], LEARNED)}
-
-CRPS on the validation pairs by noise level ε: {tried}.
-
-## Small scales
-
-Variance of forecasts and of single members over that of the truth, by waves.
-
-{table(wave_rows(numbers))}
-
-![One test state](figures/forecast.png)
-![Spectra](figures/spectra.png)
-
-Wall time of this run: {seconds}.
-"""
+{problem.training.steps} steps each; the interpolant is told what the U-Net says."""
+    scores = Section(
+        "Scores",
+        score_rows(numbers["rows"]),
+        verdict=compared(numbers["rows"], LEARNED),
+        text=f"CRPS on the validation pairs by noise level ε: {tried}.",
+        figures={"forecast": figures["forecast"]},
+    )
+    waves = Section(
+        "Variance by waves",
+        wave_rows(numbers),
+        text="Of forecasts and of single members, over that of the truth.",
+        figures={"spectra": figures["spectra"]},
+    )
+    return Findings(numbers, [scores, waves], about)
 
 
 def draw(
@@ -103,8 +92,7 @@ def draw(
     flow: Flow,
     means: dict[str, np.ndarray],
     ensembles: dict[str, np.ndarray],
-    folder: Path,
-) -> None:
+) -> dict[str, Figure]:
     """One test state with its forecasts, and spectra over all."""
     grid = flow.grid
     x, y = map(np.asarray, grid.axes)
@@ -126,8 +114,9 @@ def draw(
     rows["spread"] = {name: image(xs[:, 0].std(0)) for name, xs in ensembles.items()}
     signed = [name for name in rows if name != "spread"]
     title = f"{problem.flow.lag:g} later"
-    figure = plot.field_panels(rows, x=x, y=y, signed=signed, title=title)
-    plot.save_figure(figure, folder / "forecast.png")
+    figures = {
+        "forecast": plot.field_panels(rows, x=x, y=y, signed=signed, title=title)
+    }
 
     curves = {"truth": np.asarray(flow.test.later), "known now": flow.test.now}
     curves["deterministic U-Net"] = means["deterministic U-Net"]
@@ -135,10 +124,10 @@ def draw(
         curves[f"{name}, members"] = ensembles[name]
     curves[f"{LEARNED[1]}, mean"] = ensembles[LEARNED[1]].mean(0)
     spectra = {name: mean_spectrum(grid, np.asarray(us)) for name, us in curves.items()}
-    figure = plot.curve_panels(
+    figures["spectra"] = plot.curve_panels(
         {"mean square of a shell": spectra},
         xlabel="wavenumber (1/length)",
         ylabel="share of the variance",
         log=True,
     )
-    plot.save_figure(figure, folder / "spectra.png")
+    return figures

@@ -6,7 +6,6 @@ from typing import Any
 import jax.random as jr
 import numpy as np
 
-from phix.data import RunDirectory
 from phix.recipes import _forecast_report as report
 from phix.recipes._field_scores import dress, of_ensemble, of_gaussian
 from phix.recipes._forecast_baselines import analogues, gaussians
@@ -14,15 +13,17 @@ from phix.recipes._forecast_data import Flow, make_flow
 from phix.recipes._forecast_model import drawn, fitted, predicted
 from phix.recipes._interpolant_choices import Forecast
 from phix.recipes._score_training import Fits
+from phix.recipes._study_run import Findings
 
 
-def assess(
-    problem: Forecast, seed: int, reference: str, folder: RunDirectory, fits: Fits
-) -> None:
-    """Fits what is not fitted, compares, writes and prints the report."""
+# Validation states on which noise levels are compared.
+_TRIED = 12
+
+
+def study(problem: Forecast, seed: int, fits: Fits) -> Findings:
+    """Fits what is not fitted, and compares."""
     flow = make_flow(problem.flow, seed)
     mean, predictor = fitted(problem, flow, seed, fits)
-    start = time.perf_counter()
     known = gaussians(problem.flow, flow)
     (_, later), (_, truth) = flow.validation.flat(), flow.test.flat()
     errors = predicted(mean, flow.validation) - later
@@ -35,17 +36,9 @@ def assess(
         ensembles[name] = members
         rows[name] = of_ensemble(members, truth) | row
     means = {name: found.mean for name, found in known.items()}
-    report.draw(problem, flow, means, ensembles, folder.figures)
-    numbers = {
-        "rows": rows,
-        "waves": report.small_scales(flow, means, ensembles),
-        "seconds": {"data": flow.seconds}
-        | fits.seconds
-        | {"evaluation": time.perf_counter() - start},
-    }
-    folder.write_metrics(numbers)
-    folder.write_report(report.markdown(problem, seed, reference, flow, numbers))
-    print(report.summary(numbers, folder.path))
+    numbers = {"rows": rows, "waves": report.small_scales(flow, means, ensembles)}
+    figures = report.draw(problem, flow, means, ensembles)
+    return report.findings(problem, seed, flow, numbers, figures)
 
 
 def _learned(
@@ -55,9 +48,10 @@ def _learned(
     best on the validation pairs."""
     choice, key = problem.members, jr.fold_in(jr.key(seed), 20)
     levels = [problem.interpolant.scale / 2 * level for level in choice.levels]
-    truth, scores = flow.validation.flat()[1], {}
+    known, truth = flow.validation.now[:_TRIED], flow.validation.flat()[1][:_TRIED]
+    scores = {}
     for level in levels:
-        members = drawn(mean, predictor, flow.validation.now, choice, level, key)
+        members = drawn(mean, predictor, known, choice, level, key)
         scores[level] = of_ensemble(members, truth)["crps"]
     best = min(levels, key=scores.__getitem__)
     found, key = {}, jr.fold_in(key, 1)

@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 
 from phix.recipes._checks import require_positive
 from phix.recipes._field_choices import UNet
-from phix.recipes._score_choices import Training
+from phix.recipes._plane_choices import Law, Mixture
+from phix.recipes._score_choices import Perceptron, Training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,15 @@ class Interpolant:
                 f"scale must be below 4 on a trigonometric path, where γ < 1, got "
                 f"{self.scale}"
             )
+
+    @property
+    def title(self) -> str:
+        """What reports call it."""
+        latent = self.latent.replace("_", " ")
+        if self.latent == "brownian" and self.scale != 1:
+            latent += f" {self.scale:g}"
+        latent = "flow matching" if self.latent == "none" else f"{latent} γ"
+        return f"{self.path}, {latent}"
 
     def build(self):
         """The path."""
@@ -160,3 +170,68 @@ class Forecast:
                 f"flow.num_points must divide by {self.network.divisor} for this "
                 f"network, got {self.flow.num_points}"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+    """From one law in the plane to another, both of mean zero and unit mean square.
+
+    - `start`: at t = 0; by default the standard normal law.
+    - `target`: at t = 1.
+    """
+
+    start: Law = Mixture((1.0,), ((0.0, 0.0),), ((1.0, 0.0, 1.0),))
+    target: Law = Mixture()
+
+    @property
+    def title(self) -> str:
+        """What reports call it."""
+        return f"from {_name(self.start)} to {_name(self.target)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plane:
+    """Laws in the plane, carried into one another by several interpolants.
+
+    - `couplings`: `"independent"`, and `"optimal"`, which pairs each batch at the least
+        cost.
+    - `training`: of each network pair, the same for all.
+    - `num_samples`: of the reported distances.
+    - `steps`: of the SDE by Euler–Maruyama's scheme; Heun's, for the ODE, takes half as
+        many.
+    - `levels`: noise levels ε of the SDE; the one that is nearest to other true samples
+        is taken.
+    """
+
+    kind: ClassVar[str] = "plane"
+    benchmarks: tuple[Benchmark, ...] = (Benchmark(),)
+    interpolants: tuple[Interpolant, ...] = (
+        Interpolant(),
+        Interpolant(path="trigonometric"),
+        Interpolant(latent="none"),
+    )
+    couplings: tuple[Literal["independent", "optimal"], ...] = (
+        "independent",
+        "optimal",
+    )
+    network: Perceptron = dataclasses.field(default_factory=Perceptron)
+    training: Training = dataclasses.field(default_factory=Training)
+    num_samples: int = 4000
+    steps: int = 64
+    levels: tuple[float, ...] = (0.1, 0.3, 1.0)
+
+    def __post_init__(self):
+        require_positive(self, "num_samples")
+        if self.steps < 2:
+            raise ValueError(f"steps must be at least 2, got {self.steps}")
+        for name in ("benchmarks", "interpolants", "couplings"):
+            given = getattr(self, name)
+            if not given or len(set(given)) < len(given):
+                raise ValueError(f"{name} must hold some, each once, got {given}")
+        if not self.levels or not all(level > 0 for level in self.levels):
+            raise ValueError(f"levels must hold positive numbers, got {self.levels}")
+
+
+def _name(law: Law) -> str:
+    single = isinstance(law, Mixture) and len(law.weights) == 1
+    return "normal" if single else law.kind
