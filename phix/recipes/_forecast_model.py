@@ -19,6 +19,10 @@ from phix.space import Grid
 from phix.train import ArraySource
 
 
+# Where members start, as a share of the way in which γ is smooth.
+_FIRST = 1 / 8
+
+
 class Deterministic(eqx.Module):
     r"""The mean forecast $x_0 + \text{net}(x_0, g)$, with the force g, as the network
     commutes with shifts and the flow does not.
@@ -88,6 +92,16 @@ class OnGaussian(eqx.Module):
             return field(c.gamma) + learned
         known = c.d_alpha * now + c.d_beta * mean
         return known + field(c.beta * c.d_beta * power + c.gamma_d_gamma) + learned
+
+    def sample(
+        self, t: RealScalar, cond: Float[Array, "2 x y"], *, key: PRNGKeyArray
+    ) -> Float[Array, "1 x y"]:
+        """A state at a time, of the interpolant of the Gaussian law."""
+        c, now = self.path.at(t), cond[:1]
+        waves = jnp.fft.rfft2(jr.normal(key, now.shape, now.dtype))
+        waves = jnp.sqrt(c.beta**2 * self.spectrum + c.gamma**2) * waves
+        rest = jnp.fft.irfft2(waves, now.shape[1:])
+        return c.alpha * now + c.beta * cond[1:] + rest
 
     def _mean_power(self, power: Array) -> Array:
         """Over all waves, of which the half axis holds one half."""
@@ -194,28 +208,27 @@ def fitted(
 
 def drawn(
     mean: Callable,
-    predictor: score.AbstractPredictor,
+    predictor: score.TwoSidedPredictor,
     now: Float[Array, "states 1 x y"],
     choice: Members,
     level: float | None,
     key: PRNGKeyArray,
 ) -> np.ndarray:
     """Members "members states nodes", by the SDE of noise level ε or, without, by the
-    ODE.
+    ODE, whose steps by Heun's scheme evaluate one network twice where those of the SDE
+    evaluate two.
 
-    At the first time the state is $\\alpha x_0 + \\beta m + \\gamma z$, but for β times
-    the error of m: the law at t = 0 is one point, from which the ODE knows no way.
+    The law at t = 0 is one point, from which the ODE knows no way. Both start a little
+    later, from what is exact for a Gaussian future: nearly all of it is noise yet.
     """
     stochastic = level is not None
     sampler = score.EulerMaruyama(score.constant(level)) if stochastic else score.Heun()
-    ts = times(choice.steps if stochastic else choice.steps // 2)[1:]
-    ts = ts.astype(now.dtype)
+    ts = times(choice.steps, _FIRST).astype(now.dtype)
 
     def member(now, m, key):
         noise, steps = jr.split(key)
-        z = jr.normal(noise, now.shape, now.dtype)
-        x = predictor.path.mix(ts[0], now, m, z)
         cond = jnp.concatenate([now, m])
+        x = predictor.velocity_net.sample(ts[0], cond, key=noise)
         return score.sample(
             predictor, x, ts, sampler=sampler, key=steps, cond=cond, throw=False
         ).x

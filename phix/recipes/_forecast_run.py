@@ -58,7 +58,7 @@ def _learned(
     for name, level in ((report.LEARNED[0], None), (report.LEARNED[1], best)):
         start = time.perf_counter()
         members = drawn(mean, predictor, flow.test.now, choice, level, key)
-        said = f"{choice.steps} calls" + ("" if level is None else f", ε = {level:g}")
+        said = f"{choice.steps} steps" + ("" if level is None else f", ε = {level:g}")
         row = {"seconds": time.perf_counter() - start, "chosen": said}
         if level is not None:
             row["levels"] = {f"{e:g}": score for e, score in scores.items()}

@@ -123,7 +123,7 @@ class Members:
     """How ensembles are drawn.
 
     - `count`: members for each state; 90 % intervals need 19.
-    - `steps`: of Euler–Maruyama's scheme; Heun's, for the ODE, takes half as many.
+    - `steps`: of Euler–Maruyama's scheme, and of Heun's for the ODE.
     - `levels`: noise levels ε of the SDE, in units of scale / 2, for which γ makes the
         SDE a Föllmer process; the one of least CRPS on validation states is taken.
     """

@@ -10,6 +10,6 @@ def clock(t: RealScalar) -> Float[Array, ""]:
     return jnp.clip(jnp.log(t) - jnp.log1p(-t), -8.0, 8.0)
 
 
-def times(steps: int) -> Float[Array, " times"]:
-    r"""$\sin^2(\pi s/2)$ of even s from 0 to 1: γ is smooth in s."""
-    return jnp.sin(jnp.pi / 2 * jnp.linspace(0.0, 1.0, steps + 1)) ** 2
+def times(steps: int, first: float = 0.0) -> Float[Array, " times"]:
+    r"""$\sin^2(\pi s/2)$ of even s from `first` to 1: γ is smooth in s."""
+    return jnp.sin(jnp.pi / 2 * jnp.linspace(first, 1.0, steps + 1)) ** 2
