@@ -23,23 +23,12 @@ import optax
 
 from phix import score
 from phix.nn import TimeMLP
+from phix.recipes._gauge_sphere import sheared, sphere
 from phix.train import ArraySource, fit, per_sample
 
 
 DIM, LEVELS, SAMPLES, STEPS = 20, (0.3, 0.1), 50_000, 20_000
 PATH = score.Linear()
-
-
-def turn(k: int) -> np.ndarray:
-    """An orthogonal matrix whose first columns hold the sphere."""
-    return np.linalg.qr(np.random.default_rng(k).normal(size=(DIM, DIM)))[0]
-
-
-def sphere(k: int, count: int, seed: int) -> jax.Array:
-    """Points of a k-dimensional sphere, of unit variance along each of its k+1 axes."""
-    x = np.random.default_rng(seed).normal(size=(count, k + 1))
-    x = x * np.sqrt(k + 1) / np.linalg.norm(x, axis=1, keepdims=True)
-    return jnp.asarray(x @ turn(k)[:, : k + 1].T)
 
 
 def trained(k: int, conservative: bool, steps: int = STEPS) -> score.Predictor:
@@ -52,7 +41,7 @@ def trained(k: int, conservative: bool, steps: int = STEPS) -> score.Predictor:
     done = fit(
         score.Predictor(net, PATH, "data"),
         per_sample(loss),
-        ArraySource(sphere(k, SAMPLES, 1).astype(jnp.float32), 256),
+        ArraySource(sphere(k, DIM, SAMPLES, 1).astype(jnp.float32), 256),
         optimiser=optax.adam(optax.cosine_decay_schedule(2e-3, steps)),
         steps=steps,
         key=jr.key(2),
@@ -62,40 +51,6 @@ def trained(k: int, conservative: bool, steps: int = STEPS) -> score.Predictor:
     return jax.tree.map(
         lambda x: x.astype(float) if eqx.is_inexact_array(x) else x, done
     )
-
-
-class Sheared(score.AbstractPredictor):
-    """A predictor whose circles in a plane turn, amid the levels."""
-
-    predictor: score.Predictor
-    plane: jax.Array
-    rate: float
-
-    @property
-    def path(self):
-        return self.predictor.path
-
-    def predict(self, t, x, kind, cond=None):
-        assert kind == "velocity"
-        first, second = self.plane.T @ x
-        amid = jnp.log(t / (1 - t) / np.sqrt(np.prod(LEVELS))) / 0.3
-        speed = self.rate * jnp.exp(-(amid**2)) * (first**2 + second**2)
-        turning = self.plane @ jnp.stack([-second, first])
-        return self.predictor.velocity(t, x) + speed * turning
-
-    def denoise(self, t, x, cond=None):
-        return self.predictor.denoise(t, x, cond)
-
-    def determines(self, t):
-        return self.predictor.determines(t)
-
-    def check_times(self, ts):
-        self.predictor.check_times(ts)
-
-
-def sheared(predictor: score.Predictor, k: int, rate: float = 20.0) -> Sheared:
-    """The twin whose densities are the same."""
-    return Sheared(predictor, jnp.asarray(turn(k)[:, :2]), rate)
 
 
 @eqx.filter_jit
@@ -108,7 +63,7 @@ def _dimension(predictor, x):
 def dimensions(predictor, k: int, points: int) -> np.ndarray:
     """The counts at new points of the sphere."""
     return np.array(
-        [int(_dimension(predictor, x).dimension) for x in sphere(k, points, 5)]
+        [int(_dimension(predictor, x).dimension) for x in sphere(k, DIM, points, 5)]
     )
 
 
@@ -121,7 +76,7 @@ def main() -> None:
         begun = time.perf_counter()
         gradient = trained(k, True)
         seconds = time.perf_counter() - begun
-        models = (gradient, trained(k, False), sheared(gradient, k))
+        models = (gradient, trained(k, False), sheared(gradient, k, DIM, LEVELS))
         cells = " | ".join(_counted(dimensions(m, k, points)) for m in models)
         print(f"| {k} | {cells} | {seconds:.0f} |", flush=True)
 

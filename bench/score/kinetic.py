@@ -18,7 +18,7 @@ import numpy as np
 from phix import score
 from phix.metrics import energy_distance
 from phix.recipes._plane_choices import Checkerboard, Mixture, Ring
-from phix.recipes._plane_laws import mixture_of, standardised
+from phix.recipes._plane_laws import mixture_of, standardised, true_samples
 from phix.recipes._plane_measures import carried
 
 
@@ -41,7 +41,7 @@ LAWS = {
 
 def drawn(law: score.oracles.Mixture, count: int, seed: int) -> jax.Array:
     """True samples."""
-    return jax.vmap(lambda key: law.sample(key=key))(jr.split(jr.key(seed), count))
+    return true_samples(law, count, jr.key(seed))
 
 
 def from_data(law: score.oracles.Mixture, seed: int = 7) -> score.KineticOptimal:

@@ -27,8 +27,8 @@ def point_panels(
     - `rows`: name of the row → title of the panel → points `"points 2"`,
         non-dimensional. Points that are not finite are left out, and their number is
         said.
-    - `extent`: the least and the greatest coordinate shown, along both axes; that of
-        all points but the outermost hundredth if None.
+    - `extent`: the least and the greatest coordinate shown, along both axes; if None a
+        square about all points but the outermost two thousandths on each side.
     - `title`: over the whole figure.
 
     **Returns:** a matplotlib figure, for `save_figure`.
@@ -51,7 +51,7 @@ def point_panels(
                     f"rows[{name!r}][{heading!r}] must be (points, 2), got "
                     f"{points.shape}"
                 )
-    low, high = _extent(clouds) if extent is None else extent
+    xlim, ylim = _square(clouds) if extent is None else (extent, extent)
     headings = list(dict.fromkeys(h for panels in rows.values() for h in panels))
     columns = max(map(len, rows.values()))
     fig = make_figure((1.9 * columns + 0.4, 2.1 * len(rows) + 0.4))
@@ -64,7 +64,7 @@ def point_panels(
             axes.plot(
                 *points[finite].T, ".", color=colour, markersize=1.6, alpha=0.6, mew=0
             )
-            axes.set(xlim=(low, high), ylim=(low, high), xticks=[], yticks=[])
+            axes.set(xlim=xlim, ylim=ylim, xticks=[], yticks=[])
             axes.set_aspect("equal")
             axes.set_title(
                 f"{heading}\n{lost} not finite" if lost else heading, fontsize=8
@@ -76,11 +76,14 @@ def point_panels(
     return fig
 
 
-def _extent(clouds: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[float, float]:
+def _square(
+    clouds: Mapping[str, Mapping[str, np.ndarray]],
+) -> tuple[tuple[float, float], tuple[float, float]]:
     points = np.concatenate([p for panels in clouds.values() for p in panels.values()])
     points = points[np.isfinite(points).all(axis=1)]
     if not points.size:
-        return -1.0, 1.0
-    low, high = np.quantile(points, [0.005, 0.995])
-    margin = 0.1 * (high - low) or 1.0
-    return float(low - margin), float(high + margin)
+        return (-1.0, 1.0), (-1.0, 1.0)
+    low, high = np.quantile(points, [0.002, 0.998], axis=0)
+    half = 0.55 * float(np.max(high - low)) or 1.0
+    x, y = (float(m) for m in (low + high) / 2)
+    return (x - half, x + half), (y - half, y + half)

@@ -25,20 +25,36 @@ class PlaneLaw(eqx.Module):
 
     def draw(self, count: int, key: PRNGKeyArray) -> Float[Array, "count 2"]:
         """Samples."""
-        return jax.vmap(lambda key: self.one(key=key))(jr.split(key, count))
+        return _drawn(self.one, jr.split(key, count))
 
-    def apart(self, xs: Float[Array, "samples 2"], key: PRNGKeyArray) -> float:
-        """The energy distance of samples from as many true ones."""
-        return float(energy_distance(xs.astype(float), self.draw(len(xs), key)))
-
-    def floor(self, count: int, key: PRNGKeyArray, pairs: int = 4) -> float:
-        """That of two true sets, the mean over so many pairs of sets."""
-        keys = jr.split(key, 2 * pairs)
+    def apart(
+        self, xs: Float[Array, "samples 2"], key: PRNGKeyArray, sets: int = 2
+    ) -> float:
+        """The energy distance of samples from as many true ones, the mean over so many
+        true sets."""
         found = [
-            self.apart(self.draw(count, a), b)
-            for a, b in zip(keys[::2], keys[1::2], strict=True)
+            energy_distance(xs.astype(float), self.draw(len(xs), one))
+            for one in jr.split(key, sets)
         ]
-        return float(np.mean(found))
+        return float(jnp.mean(jnp.stack(found)))
+
+    def floor(self, count: int, key: PRNGKeyArray) -> float:
+        r"""What that of two true sets of so many samples is on the average:
+        $2E|x-x'|/\text{count}$, from 100,000 pairs."""
+        xs, ys = (self.draw(100_000, one) for one in jr.split(key))
+        return float(2 * jnp.mean(jnp.linalg.norm(xs - ys, axis=1)) / count)
+
+
+@eqx.filter_jit
+def _drawn(one: Callable, keys: Array) -> Array:
+    return jax.vmap(lambda key: one(key=key))(keys)
+
+
+def true_samples(
+    law: oracles.Mixture, count: int, key: PRNGKeyArray
+) -> Float[Array, "count dim"]:
+    """Samples of a mixture."""
+    return _drawn(law.sample, jr.split(key, count))
 
 
 def make_law(choice: Law) -> PlaneLaw:

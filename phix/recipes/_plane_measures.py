@@ -13,11 +13,11 @@ from phix.num import divergence
 @eqx.filter_jit
 def carried(
     predictor: score.AbstractPredictor,
-    noise: Float[Array, "samples *shape"],
+    noise: Float[Array, " samples *shape"],
     ts: Float[Array, " times"],
     sampler: score.AbstractSampler,
     cond: PyTree = None,
-) -> Float[Array, "samples *shape"]:
+) -> Float[Array, " samples *shape"]:
     """Samples from states at the first time, by a sampler without noise of its own."""
 
     def one(x):
@@ -37,9 +37,9 @@ def starts(
 def states(
     path: score.AbstractPath,
     t: RealScalar,
-    data: Float[Array, "samples *shape"],
+    data: Float[Array, " samples *shape"],
     key: PRNGKeyArray,
-) -> Float[Array, "samples *shape"]:
+) -> Float[Array, " samples *shape"]:
     """Data and noise at a time, a noise for each."""
     return path.mix(t, data, jr.normal(key, data.shape, data.dtype))
 
@@ -85,9 +85,11 @@ def likelihoods(
 @eqx.filter_jit
 def _likelihoods(predictor, start, span):
     def one(x):
-        return score.log_likelihood(
+        run = score.log_likelihood(
             predictor, x, span=span, rtol=1e-4, atol=1e-5, throw=False
-        ).log_prob
+        )
+        assert run.log_prob is not None
+        return run.log_prob
 
     return jax.vmap(one)(start)
 

@@ -44,7 +44,12 @@ def recipe_job(recipe: Any, name: str) -> Callable:
 
 _RECIPES: dict[str, str] = {
     "amangkurat": "phix.recipes.amangkurat:AmangkuratRecipe",
+    "diffusion_principles": (
+        "phix.recipes.diffusion_principles:DiffusionPrinciplesRecipe"
+    ),
     "flair": "phix.recipes.field_posterior:FlairRecipe",
+    "gauge_freedom": "phix.recipes.gauge_freedom:GaugeFreedomRecipe",
+    "kinetic_optimal": "phix.recipes.kinetic_optimal:KineticOptimalRecipe",
     "phi_rom": "phix.recipes.phi_rom:PhiROMRecipe",
     "red_diff": "phix.recipes.field_posterior:RedDiffRecipe",
     "simulation": "phix.recipes.simulation:Simulation",

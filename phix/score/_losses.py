@@ -260,10 +260,13 @@ class Conservative(eqx.Module):
     def __call__(
         self, t: RealScalar, x: Float[Array, "*shape"], cond: PyTree = None
     ) -> Float[Array, "*shape"]:
-        def energy(x):
-            return 0.5 * (jnp.sum(x**2) - jnp.sum((x - self.net(t, x, cond)) ** 2))
+        return jax.grad(lambda x: self.energy(t, x, cond))(x)
 
-        return jax.grad(energy)(x)
+    def energy(
+        self, t: RealScalar, x: Float[Array, "*shape"], cond: PyTree = None
+    ) -> Float[Array, ""]:
+        r"""$\tfrac12(|x|^2 - |x - F(t,x)|^2)$, of which the output is the gradient."""
+        return 0.5 * (jnp.sum(x**2) - jnp.sum((x - self.net(t, x, cond)) ** 2))
 
 
 def curl_penalty(

@@ -138,8 +138,8 @@ def _shows_points(fig, rows):
 def test_point_panels_show_their_points():
     fig = point_panels(CLOUDS)
     _shows_points(fig, CLOUDS)
-    low, high = fig.axes[0].get_xlim()
-    assert low < 0 and high > 1.9
+    for low, high in (fig.axes[0].get_xlim(), fig.axes[0].get_ylim()):
+        assert low < 0 and 1 < high < 3 and high - low > 2
     with pytest.raises(AssertionError):
         _shows_points(fig, CLOUDS | {"ten calls": {"b": -CLOUDS["ten calls"]["b"]}})
     lost = {"": {"a": np.array([[0.0, 1.0], [np.nan, 0.0]])}}

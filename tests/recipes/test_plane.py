@@ -90,16 +90,30 @@ def test_labels_are_those_of_the_components():
         )
 
 
+NORMAL = laws.PlaneLaw(lambda *, key: jr.normal(key, (2,)), None)
+
+
 def check_floor(floor):
-    """Two sets of n of one law are 2E|x−x'|/n apart: √π for a standard Gaussian."""
-    normal = laws.PlaneLaw(lambda *, key: jr.normal(key, (2,)), None)
-    assert 0.6 < floor(normal) / (2 * np.sqrt(np.pi) / 300) < 1.6
+    """E|x−x'| is √π for a standard Gaussian."""
+    np.testing.assert_allclose(floor(300), 2 * np.sqrt(np.pi) / 300, rtol=0.01)
 
 
 def test_the_floor_is_that_of_two_true_sets():
-    check_floor(lambda law: law.floor(300, jr.key(3)))
-    with pytest.raises(AssertionError):  # a set from itself
-        check_floor(lambda law: law.apart(law.draw(300, jr.key(4)), jr.key(4)))
+    check_floor(lambda count: NORMAL.floor(count, jr.key(3)))
+    with pytest.raises(AssertionError):
+        check_floor(lambda count: NORMAL.floor(2 * count, jr.key(3)))
+
+
+def check_apart(draw):
+    """True samples are about the floor away, over forty sets; others farther."""
+    found = [NORMAL.apart(draw(jr.key(i)), jr.key(100 + i)) for i in range(10)]
+    assert 0.7 < np.mean(found) / NORMAL.floor(300, jr.key(3)) < 1.3
+
+
+def test_true_samples_are_at_the_floor():
+    check_apart(lambda key: NORMAL.draw(300, key))
+    with pytest.raises(AssertionError):
+        check_apart(lambda key: 1.3 * NORMAL.draw(300, key))
 
 
 @pytest.mark.parametrize(

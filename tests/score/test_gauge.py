@@ -57,4 +57,5 @@ def test_a_trained_gradient_finds_the_dimension_of_a_sphere(k):
     model = dimension.trained(k, conservative=True)
     _check_dimension(model, k)
     with pytest.raises(AssertionError):
-        _check_dimension(dimension.sheared(model, k), k)
+        twin = dimension.sheared(model, k, dimension.DIM, dimension.LEVELS)
+        _check_dimension(twin, k)
