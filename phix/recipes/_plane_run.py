@@ -153,7 +153,7 @@ def _about(plane: Plane, seed: int) -> str:
     return f"""Laws in the plane, seed {seed}.
 
 Energy distances of {plane.num_samples} samples from as many true ones, beside those of
-two true sets (mean of four pairs). ODE: {plane.steps // 2} steps of Heun; SDE:
+two true sets on the average. ODE: {plane.steps // 2} steps of Heun; SDE:
 {plane.steps} of Euler–Maruyama, ε the best on another true set. Densities: of the ODE,
 at {_DENSITIES} true samples. All took {training.steps} steps of {training.batch_size}
 fresh pairs with the same networks; flow matching has only that of the velocity, and
