@@ -14,6 +14,7 @@ from phix.recipes._forecast_data import Flow, Pairs, equation, moved
 from phix.recipes._interpolant_choices import KolmogorovFlow
 
 
+SOLVER = "solver from the view"
 # Of the mean square of the coefficients.
 _RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
 _NEIGHBOURS = (19, 39, 79)
@@ -37,7 +38,7 @@ def gaussians(choice: KolmogorovFlow, flow: Flow) -> dict[str, Gaussian]:
     _, said, forecast, errors = min(tried, key=lambda row: row[0])
     found["linear regression"] = dress(forecast(flow.test.now), errors, said)
     seen, wanted = (solved(choice, flow, p) for p in (flow.validation, flow.test))
-    found["solver from the view"] = dress(wanted, seen - later)
+    found[SOLVER] = dress(wanted, seen - later)
     return found
 
 

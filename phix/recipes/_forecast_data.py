@@ -127,7 +127,7 @@ def image(
     waves across (each with a reflection of x, in which vorticity changes sign), and a
     half turn."""
     half = u.shape[2] // (2 * wavenumber)
-    u = jnp.roll(u, (along, half * halves), (1, 2))
+    u = jnp.roll(jnp.roll(u, jnp.asarray(along), 1), jnp.asarray(half * halves), 2)
     u = jnp.where(halves % 2 == 1, -jnp.roll(u[:, ::-1], 1, 1), u)
     return jnp.where(turned, jnp.roll(u[:, ::-1, ::-1], (1, 1), (1, 2)), u)
 

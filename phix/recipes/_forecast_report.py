@@ -8,6 +8,7 @@ import numpy as np
 
 from phix import plot
 from phix.recipes._field_scores import compared, mean_spectrum, score_rows
+from phix.recipes._forecast_baselines import SOLVER
 from phix.recipes._forecast_data import Flow
 from phix.recipes._interpolant_choices import Forecast
 from phix.recipes._study_run import Findings, Section
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
 
 LEARNED = ("interpolant, ODE", "interpolant, SDE")
+
+
+def verdict(scored: dict[str, dict[str, Any]]) -> str:
+    """How the interpolants stand to the best that knows no equation."""
+    blind = {name: row for name, row in scored.items() if name != SOLVER}
+    solver = scored[SOLVER]
+    return (
+        f"{compared(blind, LEARNED)}\nThe solver, which knows the equation: "
+        f"RMSE {solver['rmse']:.4f}, CRPS {solver['crps']:.4f}."
+    )
 
 
 def wave_rows(numbers: dict[str, Any]) -> list[list[str]]:
@@ -74,7 +85,7 @@ own; their CRPS is that of a normal law. The U-Net and the interpolant took
     scores = Section(
         "Scores",
         score_rows(numbers["rows"]),
-        verdict=compared(numbers["rows"], LEARNED),
+        verdict=verdict(numbers["rows"]),
         text=f"CRPS on the validation pairs by noise level ε: {tried}.",
         figures={"forecast": figures["forecast"]},
     )
@@ -111,14 +122,21 @@ def draw(
         rows[f"members,\n{name}"] = {
             f"member {i + 1}": image(xs[i, 0]) for i in range(count)
         }
-    rows["spread"] = {name: image(xs[:, 0].std(0)) for name, xs in ensembles.items()}
-    signed = [name for name in rows if name != "spread"]
+    last = "spread and error"
+    rows[last] = {
+        f"spread,\n{name}": image(ensembles[name][:, 0].std(0)) for name in LEARNED
+    }
+    rows[last] |= {
+        f"error of the mean,\n{name}": image(abs(ensembles[name][:, 0].mean(0) - later))
+        for name in LEARNED
+    }
+    signed = [name for name in rows if name != last]
     title = f"{problem.flow.lag:g} later"
     figures = {
         "forecast": plot.field_panels(rows, x=x, y=y, signed=signed, title=title)
     }
 
-    curves = {"truth": np.asarray(flow.test.later), "known now": flow.test.now}
+    curves = {"truth": np.asarray(flow.test.later), SOLVER: means[SOLVER]}
     curves["deterministic U-Net"] = means["deterministic U-Net"]
     for name in LEARNED:
         curves[f"{name}, members"] = ensembles[name]

@@ -96,7 +96,9 @@ def moved(
 ) -> Float[Array, "samples 2"]:
     """Samples of the start at the target, by the SDE of noise level ε or, without, by
     the ODE in half as many steps of two evaluations."""
-    return _moved(predictor, xs, steps, level, key)
+    # An array, so that another level is no other program.
+    noise = None if level is None else jnp.asarray(level, xs.dtype)
+    return _moved(predictor, xs, steps, noise, key)
 
 
 @eqx.filter_jit
@@ -123,8 +125,10 @@ def log_density(
 @eqx.filter_jit
 def _log_density(predictor, xs, start):
     def one(x):
-        return score.log_likelihood(
+        run = score.log_likelihood(
             predictor, x, end=start.log_prob, rtol=1e-4, atol=1e-5, throw=False
-        ).log_prob
+        )
+        assert run.log_prob is not None
+        return run.log_prob
 
     return jax.vmap(one)(xs)
