@@ -68,8 +68,11 @@ def profiles(train: Pairs, wavenumber: int) -> tuple[np.ndarray, np.ndarray]:
 def climatology(train: Pairs, wavenumber: int, count: int) -> Gaussian:
     """What is known without the state now."""
     shape = train.later.shape[2:]
-    rows = (np.broadcast_to(p, (count, *shape)) for p in profiles(train, wavenumber))
-    return Gaussian(*(np.array(row).reshape(count, -1) for row in rows))
+    mean, std = (
+        np.array(np.broadcast_to(p, (count, *shape))).reshape(count, -1)
+        for p in profiles(train, wavenumber)
+    )
+    return Gaussian(mean, std)
 
 
 class LinearForecast:
@@ -178,7 +181,7 @@ def nearest_futures(
     found = np.zeros((count, len(wanted), shape[0] * shape[1]))
     for i, row in enumerate(least):
         for rank, j in enumerate(np.argsort(row)[:count]):
-            number, shift = place[:, i, j]
-            field = images_of(futures[j : j + 1], *which[number], wavenumber)[0]
+            number, shift = (int(p) for p in place[:, i, j])
+            field = images_of(futures[[j]], *which[number], wavenumber)[0]
             found[rank, i] = np.roll(field, shift, 0).ravel()
     return found

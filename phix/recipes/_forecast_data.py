@@ -71,9 +71,12 @@ def make_flow(flow: KolmogorovFlow, seed: int) -> Flow:
         parts.append([u.reshape(-1, *u.shape[2:]) for u in pairs])
     scale = float(jnp.std(parts[0][1]))
     view = jax.jit(jax.vmap(lambda u: seen(u, grid, flow.waves)))
-    pairs = [Pairs(view(now) / scale, later / scale) for now, later in parts]
+    train, validation, test = (
+        Pairs(view(now) / scale, later / scale) for now, later in parts
+    )
     force = grid.project(lambda x: -jnp.cos(flow.wavenumber * x[1]), jnp.float32)
-    return Flow(grid, force, *pairs, scale, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Flow(grid, force, train, validation, test, scale, seconds)
 
 
 def equation(flow: KolmogorovFlow) -> pde.Vorticity:
