@@ -20,6 +20,8 @@ from phix.recipes._study_run import Findings, Section
 
 # Of target samples whose density is computed, and of each panel of a figure.
 _DENSITIES, _SHOWN = 500, 2000
+# Of true sets whose distance is drawn.
+_PAIRS = 8
 
 
 def study(plane: Plane, seed: int, fits: Fits) -> Findings:
@@ -71,7 +73,9 @@ def _compared(
             short = choice.title.replace(", ", ",\n")
             panels |= {f"{short}, {way}": ys[:_SHOWN] for way, ys in drawn.items()}
         clouds[coupling] = panels
-    return {"floor": floor, "rows": rows}, clouds
+    pairs = jr.split(jr.fold_in(keys[1], 8), (_PAIRS, 2))
+    true = [target.apart(target.draw(len(xs), a), b) for a, b in pairs]
+    return {"floor": floor, "true": true, "rows": rows}, clouds
 
 
 def measured(
@@ -136,9 +140,11 @@ def verdict(found: dict[str, Any]) -> str:
     }
     best = min(ways, key=ways.__getitem__)
     near = sum(share <= 3 for share in ways.values())
+    true, low, high = found["floor"], min(found["true"]), max(found["true"])
     return (
-        f"Two true sets: {found['floor']:.5f}. Nearest: {best}, {ways[best]:.1f} times "
-        f"that; {near} of {len(ways)} within three times."
+        f"Two true sets: {true:.5f} on the average, {low:.5f} to {high:.5f} in "
+        f"{len(found['true'])} draws. Nearest: {best}, {ways[best]:.1f} times that; "
+        f"{near} of {len(ways)} within three times."
     )
 
 

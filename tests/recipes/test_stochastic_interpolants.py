@@ -102,12 +102,13 @@ def test_the_verdict_counts_what_is_near():
     rows = {"a": {"ode": 0.02, "sde": 0.05, "level": 1.0}, "b": {"ode": 0.03}}
     for row in rows.values():
         row["seconds"] = 1.0
-    found = {"floor": 0.01, "rows": rows}
+    found = {"floor": 0.01, "true": [0.005, 0.02], "rows": rows}
     assert [row[1:6] for row in plane_run.rows_of(found)[1:]] == [
         ["0.02000", "2.0", "0.05000", "5.0", "1"],
         ["0.03000", "3.0", "–", "–", "–"],
     ]
     said = plane_run.verdict(found)
+    assert "0.01000 on the average, 0.00500 to 0.02000 in 2 draws" in said
     assert "Nearest: a, ODE, 2.0 times that; 2 of 3 within" in said
 
 
