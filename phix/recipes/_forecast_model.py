@@ -221,24 +221,49 @@ def drawn(
     The law at t = 0 is one point, from which the ODE knows no way. Both start a little
     later, from what is exact for a Gaussian future: nearly all of it is noise yet.
     """
-    stochastic = level is not None
-    sampler = score.EulerMaruyama(score.constant(level)) if stochastic else score.Heun()
-    ts = times(choice.steps, _FIRST).astype(now.dtype)
 
     def member(now, m, key):
-        noise, steps = jr.split(key)
-        cond = jnp.concatenate([now, m])
-        x = predictor.velocity_net.sample(ts[0], cond, key=noise)
-        return score.sample(
-            predictor, x, ts, sampler=sampler, key=steps, cond=cond, throw=False
-        ).x
+        return _member(predictor, now, m, choice.steps, level, key)
 
+    return _members(mean, now, choice.count, member, key)
+
+
+def gaussian_members(
+    mean: Callable,
+    predictor: score.TwoSidedPredictor,
+    now: Float[Array, "states 1 x y"],
+    count: int,
+    key: PRNGKeyArray,
+) -> np.ndarray:
+    """Members "members states nodes" of the Gaussian law that the untrained interpolant
+    leads to: what training adds is beyond it."""
+
+    def member(now, m, key):
+        cond = jnp.concatenate([now, m])
+        return predictor.velocity_net.sample(jnp.ones((), now.dtype), cond, key=key)
+
+    return _members(mean, now, count, member, key)
+
+
+def _member(predictor, now, m, steps, level, key):
+    stochastic = level is not None
+    sampler = score.EulerMaruyama(score.constant(level)) if stochastic else score.Heun()
+    ts = times(steps, _FIRST).astype(now.dtype)
+    noise, own = jr.split(key)
+    cond = jnp.concatenate([now, m])
+    x = predictor.velocity_net.sample(ts[0], cond, key=noise)
+    return score.sample(
+        predictor, x, ts, sampler=sampler, key=own, cond=cond, throw=False
+    ).x
+
+
+def _members(mean, now, count, member, key) -> np.ndarray:
     @jax.jit
     def all_of(now, keys):
         def one(row):
             u, key = row
             m = mean(u)
-            return jax.vmap(lambda k: member(u, m, k))(jr.split(key, choice.count))
+            return jax.vmap(lambda k: member(u, m, k))(jr.split(key, count))
 
         return jax.lax.map(one, (now, keys))
 

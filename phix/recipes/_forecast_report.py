@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+GAUSSIAN = "U-Net, Gaussian errors"
 LEARNED = ("interpolant, ODE", "interpolant, SDE")
 
 
@@ -81,7 +82,10 @@ the force; test: {len(flow.test.now)} pairs of {data.num_test} other trajectorie
 {choice.count} members each. Settings were chosen on {len(flow.validation.now)} pairs of
 yet others, whose errors are also the spread of the forecasts that have none of their
 own; their CRPS is that of a normal law. The U-Net and the interpolant took
-{problem.training.steps} steps each; the interpolant is told what the U-Net says."""
+{problem.training.steps} steps each; the interpolant is told what the U-Net says.
+"{GAUSSIAN}" is
+the law that it leads to before it is trained, the U-Net with Gaussian errors of their
+spectrum: what the training of the interpolant adds is beyond it."""
     scores = Section(
         "Scores",
         score_rows(numbers["rows"]),
@@ -131,7 +135,7 @@ def draw(
         for name in LEARNED
     }
     signed = [name for name in rows if name != last]
-    title = f"{problem.flow.lag:g} later"
+    title = f"a time {problem.flow.lag:g} later"
     figures = {
         "forecast": plot.field_panels(rows, x=x, y=y, signed=signed, title=title)
     }

@@ -10,7 +10,12 @@ from phix.recipes import _forecast_report as report
 from phix.recipes._field_scores import dress, of_ensemble, of_gaussian
 from phix.recipes._forecast_baselines import analogues, gaussians
 from phix.recipes._forecast_data import Flow, make_flow
-from phix.recipes._forecast_model import drawn, fitted, predicted
+from phix.recipes._forecast_model import (
+    drawn,
+    fitted,
+    gaussian_members,
+    predicted,
+)
 from phix.recipes._interpolant_choices import Forecast
 from phix.recipes._score_training import Fits
 from phix.recipes._study_run import Findings
@@ -22,7 +27,7 @@ _TRIED = 12
 
 def study(problem: Forecast, seed: int, fits: Fits) -> Findings:
     """Fits what is not fitted, and compares."""
-    flow = make_flow(problem.flow, seed)
+    flow, key = make_flow(problem.flow, seed), jr.key(seed)
     mean, predictor = fitted(problem, flow, seed, fits)
     known = gaussians(problem.flow, flow)
     (_, later), (_, truth) = flow.validation.flat(), flow.test.flat()
@@ -32,6 +37,10 @@ def study(problem: Forecast, seed: int, fits: Fits) -> Findings:
     ensembles = {}
     ensembles["analogues"], chosen = analogues(problem.flow, flow)
     rows["analogues"] = of_ensemble(ensembles["analogues"], truth) | {"chosen": chosen}
+    ensembles[report.GAUSSIAN] = gaussian_members(
+        mean, predictor, flow.test.now, problem.members.count, jr.fold_in(key, 19)
+    )
+    rows[report.GAUSSIAN] = of_ensemble(ensembles[report.GAUSSIAN], truth)
     for name, (members, row) in _learned(problem, seed, flow, mean, predictor).items():
         ensembles[name] = members
         rows[name] = of_ensemble(members, truth) | row

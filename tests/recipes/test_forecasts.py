@@ -187,6 +187,24 @@ def check_members(level, size):
     assert abs(apart.std() / 0.6 - 1) < 5 / np.sqrt(2 * number) + 0.03
 
 
+def check_gaussian_members(size):
+    """Those that need no steps have the same law."""
+    predictor = gaussian_predictor(
+        Interpolant().build(), jnp.full((8, 5), size**2, jnp.float32)
+    )
+    now = fields(4).astype(jnp.float32)
+    found = model.gaussian_members(lambda u: u + 2.0, predictor, now, 40, jr.key(0))
+    apart = found - (np.asarray(now).reshape(4, -1) + 2.0)
+    assert abs(apart.mean()) < 5 * 0.6 / np.sqrt(apart.size)
+    assert abs(apart.std() / 0.6 - 1) < 5 / np.sqrt(2 * apart.size)
+
+
+def test_gaussian_members_have_the_law_of_a_gaussian_future():
+    check_gaussian_members(0.6)
+    with pytest.raises(AssertionError):
+        check_gaussian_members(0.36)
+
+
 def test_members_have_the_law_of_a_gaussian_future():
     for level in (None, 0.25, 0.5):
         check_members(level, 0.6)
