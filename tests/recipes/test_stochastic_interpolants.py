@@ -244,6 +244,9 @@ def test_kolmogorov_flow_is_forecast_with_its_small_scales(tmp_path):
         assert 0.85 < rows[name]["coverage"] < 0.95
         assert 0.7 < shares[f"{name}, members"][-1] < 1.3
     assert shares["deterministic U-Net, mean"][-1] < 0.5
+    sde = rows[report.LEARNED[1]]
+    assert sde["crps"] < rows[report.GAUSSIAN]["crps"]
+    assert sde["rmse"] < rows[report.GAUSSIAN]["rmse"]
 
 
 @pytest.mark.slow
