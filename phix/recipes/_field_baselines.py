@@ -5,20 +5,10 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 
-import jax.numpy as jnp
 import numpy as np
 
-from phix.metrics import gaussian_crps
 from phix.recipes._field_data import Fields, Problem, correlate
-
-
-@dataclasses.dataclass(frozen=True)
-class Gaussian:
-    """Mean and deviation at every node, "fields nodes"."""
-
-    mean: np.ndarray
-    std: np.ndarray
-    chosen: str = ""
+from phix.recipes._field_scores import Gaussian, dress, mean_crps
 
 
 def baselines(
@@ -66,29 +56,21 @@ def _best(
         covariance = build()
         found = conditioned(covariance, validation)
         if dressed:
-            found = dress(found.mean, found.mean, validation)
-        scores[name] = _crps(found, validation)
+            found = dress(found.mean, _errors(found.mean, validation))
+        scores[name] = mean_crps(found, validation.flat)
         if scores[name] == min(scores.values()):
             kept = (name, covariance, found)
     assert kept is not None
     name, covariance, seen = kept
     found = conditioned(covariance, test)
     if dressed:
-        found = dress(found.mean, seen.mean, validation)
+        found = dress(found.mean, _errors(seen.mean, validation))
     return dataclasses.replace(found, chosen=name)
 
 
-def _crps(found: Gaussian, problem: Problem) -> float:
-    truth = np.asarray(problem.truth, float).reshape(found.mean.shape)
-    scores = gaussian_crps(*map(jnp.asarray, (found.mean, found.std, truth)))
-    return float(jnp.mean(scores))
-
-
-def dress(mean: np.ndarray, before: np.ndarray, validation: Problem) -> Gaussian:
-    """A prediction without spread, given that of its errors `before`."""
-    truth = np.asarray(validation.truth, float).reshape(before.shape)
-    std = np.sqrt(np.mean((before - truth)[validation.held] ** 2))
-    return Gaussian(mean, np.full_like(mean, std))
+def _errors(mean: np.ndarray, problem: Problem) -> np.ndarray:
+    """At the nodes that are no sensors."""
+    return (mean - problem.flat)[problem.held]
 
 
 def conditioned(covariance: np.ndarray, problem: Problem) -> Gaussian:
@@ -178,7 +160,7 @@ def _nearest(fields: Fields, validation: Problem, test: Problem) -> Gaussian:
     """Under all shifts, quarter turns and reflections."""
     us = np.asarray(fields.train[:, 0], np.float32)
     seen, found = (nearest_field(us, problem) for problem in (validation, test))
-    return dress(found, seen, validation)
+    return dress(found, _errors(seen, validation))
 
 
 def nearest_field(us: np.ndarray, problem: Problem) -> np.ndarray:

@@ -110,6 +110,11 @@ class Problem(eqx.Module):
     held: np.ndarray
 
     @property
+    def flat(self) -> np.ndarray:
+        """The truth, "fields nodes", float64."""
+        return np.asarray(self.truth, float).reshape(len(self.truth), -1)
+
+    @property
     def noise(self) -> float:
         """Standard deviation of a reading."""
         return self.kind.noise

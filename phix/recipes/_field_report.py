@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from phix import plot
-from phix.recipes._field_baselines import Gaussian
 from phix.recipes._field_choices import Choices, CoarseGraining, Sensors
 from phix.recipes._field_data import Fields, Problem
+from phix.recipes._field_scores import (
+    Gaussian,
+    compared,
+    mean_spectrum,
+    score_rows,
+)
 from phix.recipes._markdown import aligned, table
-from phix.space import Grid, shell_spectrum
 
 
 LEARNED = ("RED-diff", "FLAIR", "DPS", "MMPS")
@@ -24,52 +27,19 @@ def summary(numbers: dict[str, Any], folder: Path) -> str:
     """The tables in plain text, for a terminal."""
     parts = []
     for found in numbers["measurements"]:
-        parts += [f"From {found['title']}, held-out nodes", aligned(rows_of(found)), ""]
+        parts += [
+            f"From {found['title']}, held-out nodes",
+            aligned(score_rows(found["rows"])),
+            "",
+        ]
         parts += [verdict(found), ""]
     parts.append(f"report: {folder / 'report.md'}")
     return "\n".join(parts)
 
 
-def rows_of(found: dict[str, Any]) -> list[list[str]]:
-    """One row for each method."""
-    rows = [["method", "RMSE", "CRPS", "90 % covers", "spread", "seconds", "how"]]
-    for name, row in found["rows"].items():
-        numbers = (f"{row[key]:.4f}" for key in ("rmse", "crps"))
-        seconds = f"{row['seconds']:.0f}" if "seconds" in row else "–"
-        lost = row.get("diverged", 0)
-        how = row["chosen"] or "–"
-        how += f"; {lost} chains diverged" if lost else ""
-        rows.append(
-            [
-                name,
-                *numbers,
-                f"{100 * row['coverage']:.1f} %",
-                f"{row['spread']:.3f}",
-                seconds,
-                how,
-            ]
-        )
-    return rows
-
-
 def verdict(found: dict[str, Any]) -> str:
     """How the learned posteriors stand to the best baseline, in RMSE and in CRPS."""
-    rows = found["rows"]
-    best = {
-        key: min((row[key], name) for name, row in rows.items() if name not in LEARNED)
-        for key in ("rmse", "crps")
-    }
-    said = [
-        "Best baseline: "
-        + ", ".join(
-            f"{key.upper()} {value:.4f} ({name})" for key, (value, name) in best.items()
-        )
-        + "."
-    ]
-    for name in LEARNED:
-        gains = [100 * (1 - rows[name][key] / best[key][0]) for key in best]
-        said.append(f"{name}: RMSE {gains[0]:+.1f} %, CRPS {gains[1]:+.1f} % better.")
-    return "\n".join(said)
+    return compared(found["rows"], LEARNED)
 
 
 def markdown(recipe: Choices, fields: Fields, numbers: dict[str, Any]) -> str:
@@ -77,7 +47,7 @@ def markdown(recipe: Choices, fields: Fields, numbers: dict[str, Any]) -> str:
     data, parts = recipe.fields, []
     for kind, found in zip(recipe.measurements, numbers["measurements"], strict=True):
         parts.append(
-            f"## From {found['title']}\n\n{table(rows_of(found))}\n\n"
+            f"## From {found['title']}\n\n{table(score_rows(found['rows']))}\n\n"
             f"{verdict(found)}\n\n![Posteriors](figures/{kind.kind}_fields.png)\n"
             f"![Spectra](figures/{kind.kind}_spectra.png)\n"
         )
@@ -150,7 +120,7 @@ def draw_problem(
     curves["optimal interpolation, mean"] = gauss["optimal interpolation"].mean
     for name, xs in drawn.items():
         curves[name] = xs
-    spectra = {name: _mean_spectrum(grid, us) for name, us in curves.items()}
+    spectra = {name: mean_spectrum(grid, us) for name, us in curves.items()}
     figure = plot.curve_panels(
         {"mean square of a shell": spectra},
         xlabel="wavenumber (1/length)",
@@ -171,7 +141,7 @@ def draw_prior(fields: Fields, prior: jax.Array, folder: Path) -> None:
     figure = plot.field_panels(rows, x=x, y=y, signed=list(rows))
     plot.save_figure(figure, folder / "prior_fields.png")
     spectra = {
-        name: _mean_spectrum(fields.grid, np.asarray(us))
+        name: mean_spectrum(fields.grid, np.asarray(us))
         for name, us in (
             ("training fields", fields.train),
             ("test fields", fields.test),
@@ -185,11 +155,3 @@ def draw_prior(fields: Fields, prior: jax.Array, folder: Path) -> None:
         log=True,
     )
     plot.save_figure(figure, folder / "prior_spectra.png")
-
-
-def _mean_spectrum(grid: Grid, us: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Over all fields, whatever the leading axes."""
-    fields = jnp.asarray(us, jnp.float32).reshape(-1, 1, *grid.shape)
-    waves, _ = shell_spectrum(grid, fields[0])
-    power = jax.jit(jax.vmap(lambda u: shell_spectrum(grid, u)[1][0]))(fields)
-    return waves[1:], np.asarray(jnp.mean(power, axis=0))[1:]

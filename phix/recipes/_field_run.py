@@ -7,23 +7,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import numpy as np
 
 from phix import plot, score
 from phix.data import RunDirectory
-from phix.metrics import crps, gaussian_crps, interval_coverage
 from phix.recipes import _field_report as report
 from phix.recipes._config import to_dict
-from phix.recipes._field_baselines import Gaussian, baselines
+from phix.recipes._field_baselines import baselines
 from phix.recipes._field_choices import Choices
-from phix.recipes._field_data import Fields, Problem, make_fields, make_problem
+from phix.recipes._field_data import Fields, make_fields, make_problem
 from phix.recipes._field_methods import draw, methods
 from phix.recipes._field_prior import blank, draw_prior, train
+from phix.recipes._field_scores import of_ensemble, of_gaussian
 from phix.recipes._score_training import checkpoints, saved_model
-
-
-# Of a normal law within which 90 % lie.
-_NINETY = 1.6448536269514722
 
 
 def run(recipe: Choices, directory: Path, *, progress: bool) -> None:
@@ -69,12 +64,15 @@ def assess(
         validation = make_problem(kind, fields.grid, fields.validation, seeds[0])
         test = make_problem(kind, fields.grid, fields.test, seeds[1])
         known = baselines(fields, validation, test)
-        rows = {name: of_gaussian(found, test) for name, found in known.items()}
+        rows = {
+            name: of_gaussian(found, test.flat, test.held)
+            for name, found in known.items()
+        }
         drawn = {}
         for i, (name, (method, calls)) in enumerate(learned.items()):
             key = jr.fold_in(jr.fold_in(jr.key(recipe.seed), 20 + place), i)
             drawn[name], spent = draw(method, test, recipe.posterior.members, key)
-            rows[name] = of_ensemble(drawn[name], test)
+            rows[name] = of_ensemble(drawn[name], test.flat, test.held)
             rows[name] |= {"seconds": spent, "chosen": calls}
         numbers["measurements"].append({"title": kind.title, "rows": rows})
         report.draw_problem(kind, test, known, drawn, folder.figures)
@@ -85,41 +83,6 @@ def assess(
     folder.write_metrics(numbers)
     folder.write_report(report.markdown(recipe, fields, numbers))
     print(report.summary(numbers, folder.path))
-
-
-def of_gaussian(found: Gaussian, problem: Problem) -> dict[str, Any]:
-    """RMSE, CRPS and coverage at the held-out nodes."""
-    held = problem.held
-    truth = np.asarray(problem.truth, float).reshape(held.shape)[held]
-    mean, std = found.mean[held], found.std[held]
-    scores = gaussian_crps(*map(jnp.asarray, (mean, std, truth)))
-    return {
-        "rmse": float(np.sqrt(np.mean((mean - truth) ** 2))),
-        "crps": float(jnp.mean(scores)),
-        "coverage": float(np.mean(np.abs(mean - truth) <= _NINETY * std)),
-        "spread": float(np.sqrt(np.mean(std**2))),
-        "chosen": found.chosen,
-    }
-
-
-def of_ensemble(members: np.ndarray, problem: Problem) -> dict[str, Any]:
-    """RMSE of the mean, CRPS and coverage of the members at the held-out nodes.
-
-    A chain that diverged counts as no member of its field but as the worst there is:
-    NaN in all numbers.
-    """
-    held = problem.held
-    truth = jnp.asarray(np.asarray(problem.truth).reshape(held.shape)[held])
-    seen = jnp.asarray(members[:, held])
-    mean = jnp.mean(seen, axis=0)
-    finite = bool(jnp.all(jnp.isfinite(seen)))
-    return {
-        "rmse": float(jnp.sqrt(jnp.mean((mean - truth) ** 2))),
-        "crps": float(jnp.mean(crps(seen, truth))),
-        "coverage": float(interval_coverage(seen, truth)) if finite else float("nan"),
-        "spread": float(jnp.sqrt(jnp.mean(jnp.var(seen, axis=0, ddof=1)))),
-        "diverged": int(np.sum(~np.isfinite(members).all(axis=2))),
-    }
 
 
 def prior_numbers(

@@ -54,6 +54,9 @@ _RECIPES: dict[str, str] = {
     "phi_rom": "phix.recipes.phi_rom:PhiROMRecipe",
     "red_diff": "phix.recipes.field_posterior:RedDiffRecipe",
     "simulation": "phix.recipes.simulation:Simulation",
+    "stochastic_interpolants": (
+        "phix.recipes.stochastic_interpolants:StochasticInterpolants"
+    ),
     "sweep": "phix.recipes.sweep:Sweep",
 }
 
