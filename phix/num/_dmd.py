@@ -1,5 +1,8 @@
 """Dynamic mode decomposition, and the eigenvectors it needs."""
 
+import inspect
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,6 +10,13 @@ import jax.scipy.linalg as jsl
 
 from phix._errors import require
 from phix._types import Array, Float, Inexact
+
+
+# JAX 0.10.0 knows neither derivatives of eigenvectors nor the word for them.
+_KNOWN = inspect.signature(jax.lax.linalg.eig).parameters
+_DERIVATIVES: dict[str, Any] = {
+    k: True for k in ("enable_eigvec_derivs",) if k in _KNOWN
+}
 
 
 class DMDSolution(eqx.Module):
@@ -38,8 +48,9 @@ def eig(
     columns, of unit length, their largest entry real and positive. A defective matrix
     has fewer eigenvectors than columns: W is singular to half the digits.
 
-    Derivatives exist where the eigenvalues differ. Runs on CPUs and on the GPUs for
-    which JAX has a non-symmetric eigensolver.
+    Derivatives exist where the eigenvalues differ, if JAX has them (0.10.2 does, 0.10.0
+    does not). Runs on CPUs and on the GPUs for which JAX has a non-symmetric
+    eigensolver.
 
     **Raises:** `ValueError` for a matrix that is not square.
     """
@@ -48,7 +59,7 @@ def eig(
         f"matrix must be square, got shape {matrix.shape}",
     )
     values, vectors = jax.lax.linalg.eig(
-        matrix, compute_left_eigenvectors=False, enable_eigvec_derivs=True
+        matrix, compute_left_eigenvectors=False, **_DERIVATIVES
     )
     order = jnp.lexsort((-values.imag, -values.real))
     return values[order], _normalised(vectors[:, order])
