@@ -35,8 +35,8 @@ def fits(most, beyond=0):
     fit together."""
     compiled = Program.compiled
 
-    def limited(self, chunk):
-        run = compiled(self, chunk)
+    def limited(self, chunk, **choices):
+        run = compiled(self, chunk, **choices)
 
         def call(parameters, index):
             if chunk > most and int(index[-1]) >= beyond:
