@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.lax as lax
 import jax.numpy as jnp
 import jax.random as jr
@@ -12,6 +13,10 @@ from phix._errors import require
 from phix._types import Array, Int, PRNGKeyArray, PyTree
 from phix.integrate._watch import look, start_watch, verdict
 from phix.num import checkpointed_scan
+
+
+# Drawn at once at most; vmapped, by each of the samples.
+_NUMBERS = 2**14
 
 
 class Marched(NamedTuple):
@@ -35,6 +40,7 @@ def march(
     *,
     carry: PyTree = None,
     key: PRNGKeyArray | None = None,
+    draw: Callable | None = None,
     memory: int | None = None,
 ) -> Marched:
     """Carries a state through a table of steps, random or not, in one plain scan.
@@ -55,6 +61,9 @@ def march(
     - `rows`: a PyTree of arrays with one leading axis, the steps.
     - `carry`: what a step remembers for the next (earlier slopes); not watched.
     - `key`: `None` for a march without randomness, whose steps get `None`.
+    - `draw`: `draw(key)`, the noise that a step gets in place of its key. It is drawn
+        for several steps at once where it is small, which takes less time: inside the
+        loop of a network a normal number costs several times what it does alone.
     - `memory`: states that reverse mode may keep; `None` keeps all.
 
     **Returns:** a `Marched`.
@@ -66,20 +75,43 @@ def march(
         len(lengths) == 1 and min(lengths) > 0,
         f"`rows` must have one leading axis, the steps, of at least 1; got {lengths}",
     )
-    count = jnp.arange(lengths.pop())
+    count = lengths.pop()
+
+    def noise(k):
+        assert key is not None
+        own = jr.fold_in(key, k)
+        return own if draw is None else draw(own)
 
     def body(everything, xs):
-        state, carry, watch = everything
-        k, row = xs
-        own = None if key is None else jr.fold_in(key, k)
+        (state, carry, watch), (row, own) = everything, xs
         state, carry = step(state, carry, row, own)
         return (state, carry, look(watch, state, 0)), None
 
+    def alone(everything, xs):
+        k, row = xs
+        return body(everything, (row, None if key is None else noise(k)))
+
+    def block(everything, xs):
+        ks, rows = xs
+        return lax.scan(body, everything, (rows, jax.vmap(noise)(ks)))
+
     start = (state, carry, start_watch(state))
-    if memory is None:
-        (state, _, watch), _ = lax.scan(body, start, (count, rows))
+    steps = (jnp.arange(count), rows)
+    if memory is not None:
+        final, _ = checkpointed_scan(alone, start, steps, memory=memory)
+    elif draw is None or key is None:
+        final, _ = lax.scan(alone, start, steps)
     else:
-        final, _ = checkpointed_scan(body, start, (count, rows), memory=memory)
-        state, _, watch = final
+        together = _together(count, jax.eval_shape(draw, key))
+        blocks = jtu.tree_map(lambda x: x.reshape(-1, together, *x.shape[1:]), steps)
+        final, _ = lax.scan(block, start, blocks)
+    state, _, watch = final
     code, good = verdict(watch)
     return Marched(state, code, good)
+
+
+def _together(count: int, drawn: PyTree) -> int:
+    """The most steps that divide `count` and whose noise is little."""
+    size = sum(x.size for x in jtu.tree_leaves(drawn))
+    most = max(1, min(count, _NUMBERS // max(size, 1)))
+    return max(k for k in range(1, most + 1) if count % k == 0)

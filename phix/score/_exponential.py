@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from phix._errors import require
-from phix._types import Array, Float, PRNGKeyArray, PyTree
+from phix._types import Array, Float, PyTree
 from phix.num import phi
 from phix.score._path import AbstractPath
 from phix.score._predict import AbstractPredictor
@@ -57,10 +57,10 @@ class DDIM(AbstractOneStep):
         x: Float[Array, "*shape"],
         memory: PyTree,
         row: tuple[Array, tuple[Array, Array]],
-        key: PRNGKeyArray | None,
+        drawn: PyTree,
         cond: PyTree,
     ) -> tuple[Float[Array, "*shape"], PyTree]:
-        del key
+        del drawn
         t, amplitudes = row
         data, noise, *_ = predictor.denoise(t, x, cond)
         return _mixed(amplitudes, data, noise), memory
@@ -93,10 +93,10 @@ class DPM2(AbstractOneStep):
         x: Float[Array, "*shape"],
         memory: PyTree,
         row: _Midpoint,
-        key: PRNGKeyArray | None,
+        drawn: PyTree,
         cond: PyTree,
     ) -> tuple[Float[Array, "*shape"], PyTree]:
-        del key
+        del drawn
         data, noise, *_ = predictor.denoise(row.t, x, cond)
         ahead = jnp.where(row.proper, _mixed(row.amid, data, noise), x)
         second = predictor.denoise(row.middle, ahead, cond).noise
@@ -162,10 +162,10 @@ class Multistep(AbstractSampler):
         x: Float[Array, "*shape"],
         memory: PyTree,
         row: _Step,
-        key: PRNGKeyArray | None,
+        drawn: PyTree,
         cond: PyTree,
     ) -> tuple[Float[Array, "*shape"], PyTree]:
-        del key
+        del drawn
         data, noise, *_ = predictor.denoise(row.t, x, cond)
         history = (noise if self.rule == "noise" else data, *memory)
         x = _mixed(row.amplitudes, data, noise)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 
-from phix._types import Array, Float, PRNGKeyArray, PyTree
+from phix._types import Array, Float, PyTree
 from phix.score._predict import AbstractPredictor
 from phix.score._sample import AbstractOneStep
 
@@ -51,10 +51,10 @@ class RungeKutta(AbstractOneStep):
         x: Float[Array, "*shape"],
         memory: PyTree,
         row: tuple[Array, Array],
-        key: PRNGKeyArray | None,
+        drawn: PyTree,
         cond: PyTree,
     ) -> tuple[Float[Array, "*shape"], PyTree]:
-        del key
+        del drawn
         t, following = row
         h = following - t
         slopes = [predictor.velocity(t, x, cond)]

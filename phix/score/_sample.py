@@ -34,6 +34,8 @@ class AbstractSampler(eqx.Module):
 
     The three parts are those of an integrator: `prepare` computes what depends on the
     times alone, outside the loop; `init` what the first step remembers; `step` moves.
+    One that is `random` has a fourth: `draw`, the noise of a step.
+    One that is `random` has a fourth, `draw`, the noise of a step.
     """
 
     random: eqx.AbstractClassVar[bool]
@@ -53,10 +55,14 @@ class AbstractSampler(eqx.Module):
         x: Float[Array, "*shape"],
         memory: PyTree,
         row: Any,
-        key: PRNGKeyArray | None,
+        drawn: PyTree,
         cond: PyTree,
     ) -> tuple[Float[Array, "*shape"], PyTree]:
-        """The state and the memory one step nearer to the data."""
+        """The state and the memory one step nearer to the data, by what `draw` gave."""
+
+    def draw(self, path: Any, x: Float[Array, "*shape"], key: PRNGKeyArray) -> PyTree:
+        """The noise of a step for states like x; nothing for one without."""
+        del path, x, key
 
 
 class AbstractOneStep(AbstractSampler):
@@ -146,11 +152,14 @@ def sample(
 def _sample(predictor, x, ts, sampler, key, cond, memory):
     rows = sampler.prepare(predictor.path, ts)
 
-    def step(x, remembered, row, own):
-        return sampler.step(predictor, x, remembered, row, own, cond)
+    def step(x, remembered, row, drawn):
+        return sampler.step(predictor, x, remembered, row, drawn, cond)
 
-    own = key if sampler.random else None
-    return carried(step, x, ts, rows, carry=sampler.init(x), key=own, memory=memory)
+    choices: dict[str, Any] = {"carry": sampler.init(x), "memory": memory}
+    if sampler.random:
+        choices["key"] = key
+        choices["draw"] = lambda key: sampler.draw(predictor.path, x, key)
+    return carried(step, x, ts, rows, **choices)
 
 
 def carried(step, x, ts, rows, **choices) -> Sample:

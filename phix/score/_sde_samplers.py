@@ -59,6 +59,9 @@ class AbstractNoisy(AbstractOneStep):
     def prepare(self, path: Any, ts: Float[Array, " times"]) -> PyTree:
         return _rows(self.level, path, ts)
 
+    def draw(self, path: Any, x: Float[Array, "*shape"], key: PRNGKeyArray) -> PyTree:
+        return path.noise.sample(x, key=key)
+
 
 class EulerMaruyama(AbstractNoisy):
     r"""$dX = (v + \epsilon K s)\,d\tau + \sqrt{2\epsilon}\,K^{1/2}dW$, by Euler's step.
@@ -84,12 +87,12 @@ class EulerMaruyama(AbstractNoisy):
         x: Float[Array, "*shape"],
         memory: PyTree,
         row: Any,
-        key: PRNGKeyArray | None,
+        drawn: PyTree,
         cond: PyTree,
     ) -> tuple[Float[Array, "*shape"], PyTree]:
         h = row.following - row.t
         slope = _slope(predictor, row.t, x, row.level, h, cond)
-        return x + h * slope + _kick(predictor, x, row.level, h, key), memory
+        return x + h * slope + _kick(predictor, row.level, h, drawn), memory
 
 
 class StochasticHeun(AbstractNoisy):
@@ -113,12 +116,12 @@ class StochasticHeun(AbstractNoisy):
         x: Float[Array, "*shape"],
         memory: PyTree,
         row: Any,
-        key: PRNGKeyArray | None,
+        drawn: PyTree,
         cond: PyTree,
     ) -> tuple[Float[Array, "*shape"], PyTree]:
         h = row.following - row.t
         level = 0.5 * (row.level + row.next_level)
-        kick = _kick(predictor, x, level, h, key)
+        kick = _kick(predictor, level, h, drawn)
         first = _slope(predictor, row.t, x, row.level, h, cond)
         whole = predictor.determines(row.following)
         stage = jnp.where(whole, row.following, row.t)
@@ -170,28 +173,31 @@ class PredictorCorrector(AbstractSampler):
     def init(self, x: Float[Array, "*shape"]) -> PyTree:
         return self.predictor.init(x)
 
+    def draw(self, path: Any, x: Float[Array, "*shape"], key: PRNGKeyArray) -> PyTree:
+        own, *keys = jr.split(key, self.corrections + 1)
+        others = [path.noise.sample(x, key=other) for other in keys]
+        return self.predictor.draw(path, x, own), others
+
     def step(
         self,
         predictor: AbstractPredictor,
         x: Float[Array, "*shape"],
         memory: PyTree,
         row: Any,
-        key: PRNGKeyArray | None,
+        drawn: PyTree,
         cond: PyTree,
     ) -> tuple[Float[Array, "*shape"], PyTree]:
-        assert key is not None  # `sample` gives one to samplers that are random
-        inner, (before, t, sigma) = row
-        own, *keys = jr.split(key, self.corrections + 1)
+        (inner, (before, t, sigma)), (own, others) = row, drawn
         x, memory = self.predictor.step(predictor, x, memory, inner, own, cond)
         noisy = (sigma > 0) & predictor.determines(t)
         stage = jnp.where(noisy, t, before)
         noise = predictor.path.noise
         r = jnp.asarray(self.snr, x.dtype)
-        for correction in keys:
+        for other in others:
             n = predictor.denoise(stage, x, cond).noise
             # δ K s = −2r²σ (n − m) and √(2δ) = 2rσ.
             pull = -2 * r**2 * sigma * noise.shifted(-1.0, n)
-            xi = noise.shifted(-1.0, noise.sample(x, key=correction))
+            xi = noise.shifted(-1.0, other)
             x = jnp.where(noisy, x + pull + 2 * r * sigma * xi, x)
         return x, memory
 
@@ -214,7 +220,6 @@ def _slope(predictor, t, x, level, h, cond):
     return known.velocity + jnp.sign(h) * drive
 
 
-def _kick(predictor, x, level, h, key):
-    noise = predictor.path.noise
-    xi = noise.shifted(-1.0, noise.sample(x, key=key))
+def _kick(predictor, level, h, drawn):
+    xi = predictor.path.noise.shifted(-1.0, drawn)
     return jnp.sqrt(2 * level * jnp.abs(h)) * xi
