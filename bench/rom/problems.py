@@ -89,7 +89,7 @@ def diffusion() -> Problem:
         networks,
         horizon=15,
         batch=80,
-        steps=3000,
+        steps=1500,
         warmup=0.3,
         fraction=0.25,
         dt=0.5,

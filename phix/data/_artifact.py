@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import io
 import json
 import math
 import os
@@ -23,10 +22,11 @@ from phix._types import Array
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 _FORMAT = "phix-artifact-1"
-_ABOUT, _PROGRAM = "artifact.json", "program.bin"
+_ABOUT, _PROGRAM, _WEIGHT = "artifact.json", "program.bin", "weights/{}.bin"
 _MOST_ABOUT = 2**22  # bytes
 _MOST_WEIGHTS = 10_000
 _KINDS = "fciub"
+_KNOWN = "wanted a name such as float32, complex64, int32 or bool"
 # Kernels that JAX promises to keep. Anything else, and above all a call back into
 # Python, which a file would name by an address in memory, is refused.
 _KERNELS = re.compile(
@@ -85,7 +85,12 @@ class Artifact:
         arrays = []
         for name, slot in self.inputs.items():
             require(name in given, f"input {name!r} is missing: {slot}")
-            array = jnp.asarray(given[name], slot.dtype)
+            array = jnp.asarray(given[name])
+            require(
+                np.can_cast(array.dtype, slot.dtype, "same_kind"),
+                f"input {name!r} has dtype {array.dtype}, wanted {slot}",
+            )
+            array = array.astype(slot.dtype)
             require(
                 array.shape == slot.shape,
                 f"input {name!r} has shape {array.shape}, wanted {slot}",
@@ -114,8 +119,9 @@ def save_artifact(
 ) -> None:
     """Writes a function with its weights as one file, lowered for each platform.
 
-    The file is a zip of JSON, `.npy` arrays and a program in StableHLO, with checksums:
-    nothing in it is Python. It appears in one piece.
+    The file is a zip of JSON, the bytes of the arrays and a program in StableHLO, with
+    checksums: nothing in it is Python. It appears in one piece, and only if it can be
+    opened again.
 
     **Arguments:**
 
@@ -128,8 +134,11 @@ def save_artifact(
     - `platforms`: of `"cpu"`, `"cuda"`, `"rocm"`, `"tpu"`.
 
     **Raises:** `ValueError` for a function that calls back to the host or needs what a
-    platform has not, naming it; `TypeError` for an `about` that JSON cannot hold.
+    platform has not, for types that are no plain numbers, and for 64 bits where
+    `jax_enable_x64` is off; `TypeError` for an `about` that JSON cannot hold.
     """
+    for name, slot in inputs.items():
+        _known(slot, f"input {name!r}")
     shapes = [jax.ShapeDtypeStruct(s.shape, s.dtype) for s in inputs.values()]
     weights = [jnp.asarray(w) for w in weights]
 
@@ -140,6 +149,8 @@ def save_artifact(
 
     made = jax.eval_shape(named, weights, shapes)
     said = dict(outputs or {})
+    for name in said:
+        require(name in made, f"outputs: fn returns no {name!r}{nearest(name, made)}")
     slots = {n: Slot(x.shape, x.dtype.name, said.get(n, "")) for n, x in made.items()}
     listed = lambda w, a: [named(w, a)[name] for name in slots]  # noqa: E731
     try:
@@ -149,7 +160,7 @@ def save_artifact(
         raise ValueError(
             f"fn does not lower for {tuple(platforms)}: {str(error).splitlines()[0]}"
         ) from error
-    files = {f"weights/{i}.npy": _npy(np.asarray(w)) for i, w in enumerate(weights)}
+    files = {_WEIGHT.format(i): _bytes(w) for i, w in enumerate(weights)}
     files[_PROGRAM] = program
     header = {
         "format": _FORMAT,
@@ -160,9 +171,12 @@ def save_artifact(
         "files": {name: _sum(content) for name, content in files.items()},
     }
     text = json.dumps(header, indent=1, ensure_ascii=False).encode()
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for name, content in ((_ABOUT, text), *files.items()):
-            archive.writestr(name, content)
+    with atomic_path(path) as temporary:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, content in ((_ABOUT, text), *files.items()):
+                archive.writestr(name, content)
+        with zipfile.ZipFile(temporary) as archive:
+            _read(archive, temporary.stat().st_size)
 
 
 def load_artifact(path: str | os.PathLike) -> Artifact:
@@ -206,7 +220,7 @@ def _read(archive: zipfile.ZipFile, size: int) -> Artifact:
     require(header["format"] == _FORMAT, f"its format is {header['format']!r}")
     described = header["weights"]
     require(len(described) <= _MOST_WEIGHTS, f"{len(described)} weights are too many")
-    names = [f"weights/{i}.npy" for i in range(len(described))]
+    names = [_WEIGHT.format(i) for i in range(len(described))]
     wanted = {_ABOUT, _PROGRAM, *names}
     require(
         set(members) == wanted, f"it does not hold just {len(wanted)} known members"
@@ -217,10 +231,13 @@ def _read(archive: zipfile.ZipFile, size: int) -> Artifact:
         require(_sum(found) == header["files"][name], f"{name} is damaged")
         return found
 
-    pairs = zip(names, described, strict=True)
-    weights = [_weight(content(name), _slot(about), name) for name, about in pairs]
+    slots = [_slot(about) for about in described]
     inputs = {name: _slot(slot) for name, slot in header["inputs"].items()}
     outputs = {name: _slot(slot) for name, slot in header["outputs"].items()}
+    for slot in (*slots, *inputs.values(), *outputs.values()):
+        _known(slot, "it")
+    pairs = zip(names, slots, strict=True)
+    weights = [_weight(content(name), slot, name) for name, slot in pairs]
     program = _program(content(_PROGRAM), weights, inputs, outputs)
     return Artifact(dict(header["about"]), inputs, outputs, weights, program)
 
@@ -229,21 +246,34 @@ def _slot(given: Mapping[str, Any]) -> Slot:
     shape, dtype = given["shape"], given["dtype"]
     whole = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
     require(whole, f"{shape!r} is no shape")
-    require(jnp.dtype(dtype).kind in _KINDS, f"{dtype!r} is no type of numbers")
     return Slot(tuple(shape), str(dtype), str(given.get("meaning", "")))
+
+
+def _known(slot: Slot, whose: str) -> None:
+    """Refuses what is no plain number, and more bits than JAX was told to have."""
+    dtype = jnp.dtype(slot.dtype)
+    plain = dtype.kind in _KINDS and dtype.name == slot.dtype
+    require(plain, f"{whose} has {slot.dtype!r}, which is no type of numbers; {_KNOWN}")
+    require(
+        jax.dtypes.canonicalize_dtype(dtype) == dtype,
+        f"{whose} holds {slot.dtype}: set jax_enable_x64 first",
+    )
 
 
 def _weight(content: bytes, slot: Slot, name: str) -> Array:
     """An array whose bytes are all there before room is made for it."""
-    file = io.BytesIO(content)
-    require(np.lib.format.read_magic(file) == (1, 0), f"{name} is no array")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    known = (shape, dtype) == (slot.shape, np.dtype(slot.dtype)) and not fortran
-    require(known, f"{name} holds {dtype}{shape}, not {slot}")
-    size = math.prod(shape) * dtype.itemsize
-    require(len(content) - file.tell() == size, f"{name} is cut or too long")
-    values = np.frombuffer(content, dtype, offset=file.tell()).reshape(shape)
-    return jnp.asarray(values)
+    dtype = np.dtype(slot.dtype).newbyteorder("<")
+    size = math.prod(slot.shape) * dtype.itemsize
+    require(
+        len(content) == size, f"{name} has {len(content)} bytes, {slot} takes {size}"
+    )
+    return jnp.asarray(np.frombuffer(content, dtype).reshape(slot.shape))
+
+
+def _bytes(array: Array) -> bytes:
+    """Row by row, the low byte of a number first."""
+    plain = np.asarray(array)
+    return plain.astype(plain.dtype.newbyteorder("<")).tobytes()
 
 
 def _program(
@@ -255,9 +285,7 @@ def _program(
     except Exception as error:
         kind = type(error).__name__
         raise ValueError(f"{_PROGRAM} cannot be read ({kind}: {error})") from error
-    for kernel in set(re.findall(r"custom_call\s+@\"?([^\s\"(]+)", text)):
-        known = _KERNELS.fullmatch(kernel)
-        require(known is not None, f"its program calls {kernel!r}, which is not JAX's")
+    _look_through(text)
     slots = [*inputs.values()]
     given = [(tuple(w.shape), w.dtype.name) for w in weights]
     given += [(slot.shape, slot.dtype) for slot in slots]
@@ -269,12 +297,16 @@ def _program(
     return program
 
 
-def _npy(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.lib.format.write_array(
-        file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False
-    )
-    return file.getvalue()
+def _look_through(text: str) -> None:
+    """Refuses a program that reaches out of JAX."""
+    pairs = re.findall(r'stablehlo\.custom_call\s+@(?:"([^"]*)"|([\w.$-]+))\(', text)
+    for kernel in {quoted or plain for quoted, plain in pairs}:
+        known = _KERNELS.fullmatch(kernel)
+        require(known is not None, f"its program calls {kernel!r}, which is not JAX's")
+    count = text.count("stablehlo.custom_call")
+    require(count == len(pairs), "its program calls something in a form not known")
+    out = re.search(r"stablehlo\.(send|recv|infeed|outfeed)\b", text)
+    require(out is None, f"its program has {out and out.group()}, which leads outside")
 
 
 def _sum(content: bytes) -> str:

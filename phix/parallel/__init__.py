@@ -1,6 +1,9 @@
 """Many devices: meshes and batched maps over them."""
 
-from phix.parallel._batch_map import batch_map as batch_map
+from phix.parallel._batch_map import (
+    batch_map as batch_map,
+    refuse_host as refuse_host,
+)
 from phix.parallel._initialise import initialise as initialise
 from phix.parallel._lead import lead as lead
 from phix.parallel._mesh import (
@@ -41,6 +44,7 @@ __all__ = [
     "pad_batch",
     "place_field",
     "place_weights",
+    "refuse_host",
     "scatter_sum",
     "spread",
     "use_cores",

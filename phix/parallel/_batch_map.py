@@ -80,7 +80,7 @@ def batch_map(
 
     @functools.wraps(fn)
     def on_mesh(*args: PyTree) -> PyTree:
-        _refuse_host((args, *_captured(fn)))
+        refuse_host(fn, args)
         arrays, static = eqx.partition(args, eqx.is_array)
         size = batch_size(arrays, name="args")
         padded = eqx.combine(pad_batch(arrays, num_batch_parts(mesh)), static)
@@ -173,11 +173,14 @@ def _captured(fn: Callable) -> tuple:
     return (*names.nonlocals.values(), *names.globals.values())
 
 
-def _refuse_host(tree: PyTree) -> None:
+def refuse_host(fn: Callable, *args: PyTree) -> None:
+    """Refuses an equation with `host=True` among the arguments of a function, or what
+    it reaches besides: its step runs in Python and cannot be shared over devices."""
+
     def is_equation(x):
         return isinstance(x, AbstractDiscrete)
 
-    for leaf in jax.tree.leaves(tree, is_leaf=is_equation):
+    for leaf in jax.tree.leaves((args, _captured(fn)), is_leaf=is_equation):
         require(
             not (is_equation(leaf) and leaf.host),
             f"batch_map: {type(leaf).__name__} has host=True, so its step runs in "

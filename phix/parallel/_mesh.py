@@ -22,9 +22,10 @@ def make_mesh(num_devices: int | None = None, *, weight_parts: int = 1) -> Mesh:
 
     - `num_devices`: how many; all there are, over all processes, if `None`.
     - `weight_parts`: 1 for the whole model on each device. Otherwise `fit` keeps so
-        many parts of every large array (of the model, its average, the optimiser's
-        memory), each on another device, and puts them together for the time of an
-        update (FSDP). Take as few as fit the memory, on devices that are close.
+        many parts of every large array with an axis that they divide (of the model, its
+        average, the optimiser's memory), each on another device, and puts them together
+        for the time of an update (FSDP). Take as few as fit the memory, on devices that
+        are close.
 
     **Returns:** a `jax.sharding.Mesh` of Auto axes, `"batch"` and, for parts of the
     weights, `"weights"`, for `batch_map` and `fit(mesh=...)`.

@@ -1,6 +1,5 @@
 """The jobs of the Φ-ROM recipe: simulate, run, evaluate, forecast."""
 
-import importlib.metadata
 import importlib.util
 import json
 import time
@@ -220,7 +219,6 @@ def export(recipe: Choices, directory: Path, out: Path) -> None:
             "recipe": to_dict(recipe),
             "times": [float(t) for t in ts],
             "grid": {"shape": grid.shape, "extent": np.asarray(grid.extent).tolist()},
-            "phix": importlib.metadata.version("phix-jax"),
         },
     )
     print(f"wrote {out}: {out.stat().st_size / 2**20:.1f} MiB, for "

@@ -117,6 +117,11 @@ class Fits:
         """The trained model of this name."""
         saved = checkpoints(training, self._folder.checkpoints / name, self._config)
         if self._saved:
+            if saved.latest_step not in (None, training.steps):
+                raise ValueError(
+                    f"the training of {name!r} stands at update {saved.latest_step} of "
+                    f"{training.steps}; let `phix run` finish it first"
+                )
             return saved_model(saved, blank)
         start = time.perf_counter()
         log = JsonLines(self._folder.path / f"log-{name}.jsonl")

@@ -35,6 +35,8 @@ class Guidance:
     def __post_init__(self):
         if not self.weights:
             raise ValueError("weights must hold at least one, got none")
+        if len(set(self.weights)) < len(self.weights):
+            raise ValueError(f"weights must differ, got {self.weights}")
         if not 0 < self.dropped < 1:
             raise ValueError(f"dropped must be between 0 and 1, got {self.dropped}")
 
@@ -70,7 +72,9 @@ class DiffusionPrinciplesRecipe(Study):
     samples: int = 4000
 
     def __post_init__(self):
-        require_positive(self, "data", "calls", "samples")
+        require_positive(self, "data", "calls")
+        if self.samples < 2:
+            raise ValueError(f"samples must be at least 2, got {self.samples}")
         for name in ("training", "distillation"):
             if getattr(self, name).batch_size > self.data:
                 raise ValueError(

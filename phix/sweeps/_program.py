@@ -11,8 +11,9 @@ import jax.random as jr
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from phix._errors import require
 from phix._types import Array, PRNGKeyArray, PyTree
-from phix.parallel import batch_axes, batch_map, num_batch_parts
+from phix.parallel import batch_axes, batch_map, num_batch_parts, refuse_host
 from phix.sweeps._outcome import outcome
 from phix.sweeps._points import Points
 from phix.sweeps._screen import screened
@@ -68,12 +69,16 @@ class Program:
 
             return at
 
-        self.at = of_rows(fn)
+        self.fn, self.at = fn, of_rows(fn)
         self.hopeless = None if hopeless is None else of_rows(hopeless)
 
     def shapes(self) -> PyTree:
         """What `fn` returns for one point, as shapes."""
         one = jax.tree.map(lambda x: x[0], self.inputs(np.zeros(1, int), place=False))
+        if self.hopeless is not None:
+            said = eqx.filter_eval_shape(self.hopeless, *one)
+            shape = getattr(said, "shape", None)
+            require(shape == (), f"hopeless: gives {said}, wanted one Boolean a point")
         return eqx.filter_eval_shape(self.at, *one)
 
     def inputs(self, index: np.ndarray, place: bool = True) -> tuple:
@@ -99,6 +104,7 @@ class Program:
         run = screened(code_and_arrays, self.hopeless, chunk)
         if self.mesh is None:
             return jax.jit(run)
+        refuse_host(self.fn)
         spec = PartitionSpec(batch_axes(self.mesh))
         options = {"in_specs": spec, "out_specs": spec, "check_vma": False}
         return jax.jit(jax.shard_map(run, mesh=self.mesh, **options))

@@ -39,9 +39,9 @@ def screened(fn: Callable, hopeless: Callable, chunk: int) -> Callable:
         def body(loop):
             done, out = loop
             place = done + jnp.arange(chunk)
-            mine = order[jnp.minimum(place, size - 1)]
+            mine = order[jnp.minimum(place, count - 1)]
             found = jax.vmap(fn)(*jtu.tree_map(lambda x: x[mine], rows))
-            # Beyond the last with a hope there is nothing to be written.
+            # The last with a hope fills the chunk, and is written once.
             at = jnp.where(place < count, mine, size)
             out = jtu.tree_map(lambda x, y: x.at[at].set(y, mode="drop"), out, found)
             return done + chunk, out

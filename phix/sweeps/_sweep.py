@@ -104,6 +104,8 @@ def sweep(
     with StopSignal() as stop, _opened(run) as (directory, log):
         program = Program(fn, table, key, mesh, partition, hopeless)
         identity = _identity(table, key)
+        if hopeless is not None:
+            identity["screened"] = True
         if log is not None:
             _settle(program, directory, identity, chunk, seconds, started)
         _wait_for_all("begin")

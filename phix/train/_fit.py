@@ -166,7 +166,8 @@ def _drive(run: Run, pace: "_Pace", progress: bool) -> None:
             if signal is not None:
                 bar.message(_farewell(run, signal.name))
                 raise Stopped(signal, run.fit_result())
-            pace.stop()
+            if wanted == pace.count:  # not those of a trace
+                pace.stop()
             bar.update(run.step, run.shown)
 
 

@@ -22,7 +22,8 @@ def profiling(directory: str | os.PathLike, *, steps: int = 5) -> Iterator[None]
     **Arguments:**
 
     - `directory`: made if missing.
-    - `steps`: number of updates. A trace of a CPU grows by some megabytes for each.
+    - `steps`: number of updates, or fewer up to the next evaluation, checkpoint or
+        end of a dispatch. A trace of a CPU grows by some megabytes for each.
 
     **Raises:** `ValueError` for less than one step.
 

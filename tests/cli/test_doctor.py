@@ -38,6 +38,7 @@ def test_a_machine_that_computes_right_passes(capsys):
     ("where", "name", "broken", "said"),
     [
         (jnp.fft, "rfft2", lambda u: 1.001 * jnp.fft.fft2(u)[:, :33], "FFT is wrong"),
+        (jnp.fft, "irfft2", lambda w, s: jnp.full(s, jnp.nan), "FFT is wrong by nan"),
         (jax, "grad", lambda f: lambda a: 1.05 * a, "a gradient is"),
         (jax.lax, "psum", lambda x, axis: 2 * PSUM(x, axis), "over devices gave"),
         (jax, "shard_map", None, "✗ collectives: TypeError"),

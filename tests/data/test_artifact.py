@@ -1,8 +1,6 @@
 """Functions in files: what comes out of them, and what is refused."""
 
-import io
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -17,14 +15,18 @@ from phix.data import PLATFORMS, Slot, load_artifact, save_artifact
 from phix.data._artifact import _sum
 
 
-WEIGHTS = [jnp.array([[2.0, 1.0], [0.0, 3.0]]), jnp.array([0.5, -1.0])]
+WEIGHTS = [
+    jnp.array([[2.0, 1.0], [0.0, 3.0]]),
+    jnp.array([0.5, -1.0]),
+    jnp.asarray(2.0),
+]
 INPUTS = {"x": Slot((2,), "float64", "metres"), "size": Slot((), "float64")}
 
 
 def solved(weights, x, size):
     """A⁻¹ x · size + b, through a kernel of LAPACK."""
-    matrix, shift = weights
-    return {"y": jnp.linalg.solve(matrix, x) * size + shift, "half": x / 2}
+    matrix, shift, two = weights
+    return {"y": jnp.linalg.solve(matrix, x) * size + shift, "half": x / two}
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,7 @@ def test_it_opens_without_the_code_that_trained_it(saved):
         ({"x": [1.0, 2.0]}, "input 'size' is missing: float64"),
         ({"x": [1.0], "size": 1.0}, "input 'x' has shape"),
         ({"x": [1.0, 2.0], "sise": 1.0}, "did you mean 'size'"),
+        ({"x": [1.0, 2.0j], "size": 1.0}, "input 'x' has dtype complex128"),
     ],
 )
 def test_wrong_inputs_are_named(saved, given, words):
@@ -95,6 +98,26 @@ def test_a_function_that_needs_the_host_is_refused(tmp_path):
     with pytest.raises(ValueError, match="does not lower"):
         save_artifact(tmp_path / "a.phix", calls_back, WEIGHTS, INPUTS)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"inputs": INPUTS | {"x": Slot((2,), "f8")}}, "'f8', which is no type"),
+        ({"inputs": INPUTS | {"x": Slot((2,), "bfloat16")}}, "'bfloat16', which is no"),
+        ({"outputs": {"z": "?"}}, "fn returns no 'z'"),
+    ],
+)
+def test_what_could_not_be_opened_is_not_saved(tmp_path, choices, words):
+    choices = {"inputs": INPUTS} | choices
+    with pytest.raises(ValueError, match=words):
+        save_artifact(tmp_path / "a.phix", solved, WEIGHTS, **choices)
+    assert not list(tmp_path.iterdir())
+
+
+def test_64_bits_want_x64(saved):
+    with jax.enable_x64(False), pytest.raises(ValueError, match="set jax_enable_x64"):
+        load_artifact(saved)
 
 
 def members(path):
@@ -125,17 +148,6 @@ def check_refused(path, words):
     raise AssertionError("it was opened")
 
 
-class Evil:
-    def __reduce__(self):
-        return os.mkdir, ("evil",)
-
-
-def _npy(array, **options):
-    file = io.BytesIO()
-    np.lib.format.write_array(file, array, **options)
-    return file.getvalue()
-
-
 def _header(change):
     def altered(files):
         header = json.loads(files["artifact.json"])
@@ -157,22 +169,29 @@ def _absurd(header):
     header["weights"][0]["shape"] = [2**40, 2**40]
 
 
-def _calling_back(files):
+def _renamed(files, name):
     """The name of a kernel of LAPACK is written over with that of another."""
-    program = files["program.bin"]
-    assert b"lapack_dgetrf_ffi" in program
-    return files | {
-        "program.bin": program.replace(b"lapack_dgetrf_ffi", b"python_call_back_")
-    }
+    program, kernel = files["program.bin"], b"lapack_dgetrf_ffi"
+    assert kernel in program and len(name) == len(kernel)
+    return files | {"program.bin": program.replace(kernel, name)}
 
 
-OBJECTS = np.array([[Evil(), 0], [0, 0]], dtype=object)
+EVIL = b"cos\nmkdir\n(S'evil'\ntR."  # a pickle that makes a folder
+
+
 HARM = {
-    "a pickle": (_with("weights/0.npy", _npy(OBJECTS)), "weights/0.npy holds object"),
+    "a pickle": (_with("weights/0.bin", EVIL), "weights/0.bin has 22 bytes"),
+    "a pickle for a program": (
+        _with("program.bin", EVIL),
+        "program.bin cannot be read",
+    ),
     "a name that climbs": (_with("../evil", b"x"), "known members"),
     "an absolute name": (_with("/tmp/evil", b"x"), "known members"),
-    "no header": (_without("weights/1.npy"), "known members"),
-    "an absurd shape": (_header(_absurd), "not float64[1099511627776"),
+    "no header": (_without("weights/1.bin"), "known members"),
+    "an absurd shape": (
+        _header(_absurd),
+        "weights/0.bin has 32 bytes, float64[1099511627776",
+    ),
     "a header that lies of a shape": (
         _header(lambda h: h["inputs"]["x"].update(shape=[3])),
         "other arrays than its header says",
@@ -187,11 +206,18 @@ HARM = {
     ),
     "another format": (_header(lambda h: h.update(format="x")), "its format is 'x'"),
     "cut weights": (
-        lambda files: files | {"weights/0.npy": files["weights/0.npy"][:-1]},
-        "weights/0.npy is cut",
+        lambda files: files | {"weights/0.bin": files["weights/0.bin"][:-1]},
+        "weights/0.bin has 31 bytes",
     ),
     "no program": (_with("program.bin", b"nothing"), "program.bin cannot be read"),
-    "a call back": (_calling_back, "its program calls 'python_call_back_'"),
+    "a name within quotes": (
+        lambda files: _renamed(files, b'Qr(python_call__"'),
+        "calls",
+    ),
+    "a call back": (
+        lambda files: _renamed(files, b"python_call_back_"),
+        "its program calls 'python_call_back_'",
+    ),
 }
 
 
@@ -211,10 +237,10 @@ def test_damage_is_refused(saved, tmp_path):
     bad.write_bytes(whole[: len(whole) // 2])
     check_refused(bad, "no whole zip archive")
     files = members(saved)
-    flipped = bytearray(files["weights/1.npy"])
+    flipped = bytearray(files["weights/1.bin"])
     flipped[-1] ^= 1
-    files["weights/1.npy"] = bytes(flipped)
-    check_refused(written(bad, files, sums=False), "weights/1.npy is damaged")
+    files["weights/1.bin"] = bytes(flipped)
+    check_refused(written(bad, files, sums=False), "weights/1.bin is damaged")
     files = members(saved)
     check_refused(written(bad, files, zipfile.ZIP_DEFLATED), "is compressed")
     nested = _with("artifact.json", b"[" * 100_000)(members(saved))

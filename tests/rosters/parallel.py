@@ -54,6 +54,7 @@ EXEMPT = {
     "place_weights": "moves arrays, changes nothing",
     "whole_weights": "needs the axis of a shard_map; tests/train/eight_devices.py",
     "scatter_sum": "needs the axis of a shard_map; tests/train/eight_devices.py",
+    "refuse_host": "looks at what a function holds",
     "batch_size": "a size read from shapes",
     "use_cores": "a setting of JAX",
     "initialise": "joins processes of a job",
