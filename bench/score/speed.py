@@ -26,10 +26,9 @@ import jax.random as jr
 import numpy as np
 
 from bench.timing import bootstrap, paired_times
-from phix import score
+from phix import nn, score
 from phix.recipes import load_config
-from phix.recipes._field_choices import Choices
-from phix.recipes._field_prior import network
+from phix.recipes._field_choices import UNet
 from phix.space import Grid
 
 
@@ -200,10 +199,23 @@ CONFIGS = Path(__file__).parents[2] / "configs/score"
 
 
 def smallest() -> eqx.Module:
-    """The network of the recipes on fields that has the fewest weights."""
+    """The network of the recipes on fields that has the fewest weights, for one field
+    without conditions."""
     grid = Grid(FIELD[1:], (0.0, 1.0))
-    found = [load_config(path) for path in sorted(CONFIGS.glob("*.toml"))]
-    nets = [network(r, grid, jr.key(0)) for r in found if isinstance(r, Choices)]
+    recipes = [load_config(path) for path in sorted(CONFIGS.glob("*.toml"))]
+    chosen = [getattr(getattr(r, "problem", r), "network", None) for r in recipes]
+    nets = [
+        nn.UNet(
+            grid,
+            widths=choice.widths,
+            depth=choice.depth,
+            patch=choice.patch,
+            key=jr.key(0),
+            dtype=jnp.float32,
+        )
+        for choice in chosen
+        if isinstance(choice, UNet)
+    ]
     return min(nets, key=weights_of)
 
 

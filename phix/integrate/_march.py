@@ -16,7 +16,7 @@ from phix.num import checkpointed_scan
 
 
 # Drawn at once at most; vmapped, by each of the samples.
-_NUMBERS = 2**14
+_NUMBERS = 2**16
 
 
 class Marched(NamedTuple):

@@ -31,7 +31,7 @@ def check_walk(arrived, count, keys=lambda k: jr.fold_in(KEY, k)):
     assert int(arrived.result) == 0 and int(arrived.failed) == count
 
 
-@pytest.mark.parametrize("numbers", [2**14, 20, 1])
+@pytest.mark.parametrize("numbers", [2**16, 20, 1])
 @pytest.mark.parametrize(("count", "memory"), [(12, None), (7, None), (12, 7)])
 def test_noise_of_a_block_is_that_of_its_steps(numbers, count, memory, monkeypatch):
     monkeypatch.setattr("phix.integrate._march._NUMBERS", numbers)
