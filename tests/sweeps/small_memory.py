@@ -3,6 +3,7 @@
 import json
 import resource
 import sys
+import threading
 from pathlib import Path
 
 import jax
@@ -20,8 +21,9 @@ def fn(p):
 
 if __name__ == "__main__":
     jax.block_until_ready(jax.jit(jnp.sin)(1.0))  # threads and their stacks
+    threading.stack_size(2**18)  # those that start later take little of the rest
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    room = pages * resource.getpagesize() + 600 * 2**20
+    room = pages * resource.getpagesize() + 700 * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (room, room))
     points = {"a": np.arange(9.0, dtype=np.float32)}
     dataset = sweep(fn, points, sys.argv[1], chunk=8, seconds=0.0, progress=False)
