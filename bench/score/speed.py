@@ -15,6 +15,7 @@ bootstrap interval; ratios are time of phix over time of the other.
    scheme, for each evaluation of the field. At most 2.5 times.
 """
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,8 +95,9 @@ def shared_scan() -> Callable:
     return lambda: draw(jr.key(0))
 
 
-def by_hand() -> Callable:
-    """The same chains with the formula written into a scan."""
+def by_hand(before: bool = False) -> Callable:
+    """The same chains with the formula written into a scan: a key a step, or all noise
+    in one call `before` the scan, which states of few numbers allow."""
     times = jnp.asarray(TIMES, jnp.float32)
 
     @jax.jit
@@ -106,29 +108,12 @@ def by_hand() -> Callable:
 
             def step(x, row):
                 t, h, own = row
-                xi = jr.normal(own, (2,), jnp.float32)
+                xi = own if before else jr.normal(own, (2,), jnp.float32)
                 return _moved(x, t, h, xi), None
 
-            rows = times[:-1], jnp.diff(times), jr.split(steps, STEPS)
-            return jax.lax.scan(step, x, rows)[0]
-
-        return jax.vmap(one)(jr.split(key, CHAINS))
-
-    return lambda: draw(jr.key(0))
-
-
-def drawn_before() -> Callable:
-    """All noise in one call before the scan: for states of few numbers."""
-    times = jnp.asarray(TIMES, jnp.float32)
-
-    @jax.jit
-    def draw(key):
-        def one(key):
-            noise, steps = jr.split(key)
-            x = jr.normal(noise, (2,), jnp.float32)
             xis = jr.normal(steps, (STEPS, 2), jnp.float32)
-            step = lambda x, row: (_moved(x, *row), None)  # noqa: E731
-            return jax.lax.scan(step, x, (times[:-1], jnp.diff(times), xis))[0]
+            owns = xis if before else jr.split(steps, STEPS)
+            return jax.lax.scan(step, x, (times[:-1], jnp.diff(times), owns))[0]
 
         return jax.vmap(one)(jr.split(key, CHAINS))
 
@@ -190,7 +175,7 @@ def by_diffrax() -> Callable:
 
 BY_HAND = {
     "a scan by hand": by_hand,
-    "the same, noise drawn before": drawn_before,
+    "the same, noise drawn before": functools.partial(by_hand, before=True),
     "diffeqsolve, VirtualBrownianTree": by_diffrax,
 }
 
@@ -252,7 +237,9 @@ def overhead(net, sampler, calls: int) -> tuple[Callable, Callable]:
 
     @eqx.filter_jit
     def evaluate(net, x):
-        step = lambda x, level: (x + 1e-3 * net(level, x, None), None)  # noqa: E731
+        def step(x, level):
+            return x + 1e-3 * net(level, x, None), None
+
         return jax.lax.scan(step, x, levels)[0]
 
     return lambda: draw(predictor, x), lambda: evaluate(net, x)

@@ -152,7 +152,11 @@ def save_artifact(
     for name in said:
         require(name in made, f"outputs: fn returns no {name!r}{nearest(name, made)}")
     slots = {n: Slot(x.shape, x.dtype.name, said.get(n, "")) for n, x in made.items()}
-    listed = lambda w, a: [named(w, a)[name] for name in slots]  # noqa: E731
+
+    def listed(weights, arrays):
+        out = named(weights, arrays)
+        return [out[name] for name in slots]
+
     try:
         exported = jax_export.export(jax.jit(listed), platforms=tuple(platforms))
         program = bytes(exported(weights, shapes).serialize())

@@ -39,7 +39,7 @@ class DiT(AbstractFieldNetwork):
     - `key`: for the initial weights; gates and the last layer start at zero.
     - `dtype`: of the weights.
     - `remat`: whether a gradient computes the inside of each block anew instead of
-        keeping it: a third more time, memory that hardly grows with the depth.
+        keeping it: more time, less memory.
 
     **Raises:** `ValueError` for a grid or a width that does not divide, or no depth.
 

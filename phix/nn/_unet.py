@@ -40,7 +40,7 @@ class UNet(AbstractFieldNetwork):
         knows nothing.
     - `dtype`: of the weights.
     - `remat`: whether a gradient computes the inside of each block anew instead of
-        keeping it: a third more time, memory that hardly grows with the depth.
+        keeping it: more time, less memory.
 
     **Raises:** `ValueError` for a grid that does not divide, widths that do not, or no
     depth.

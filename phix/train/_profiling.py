@@ -23,7 +23,7 @@ def profiling(directory: str | os.PathLike, *, steps: int = 5) -> Iterator[None]
 
     - `directory`: made if missing.
     - `steps`: number of updates, or fewer up to the next evaluation, checkpoint or
-        end of a dispatch. A trace of a CPU grows by some megabytes for each.
+        end of a dispatch. The trace grows with each.
 
     **Raises:** `ValueError` for less than one step.
 
