@@ -18,6 +18,7 @@ from jax import export as jax_export
 from phix._errors import nearest, require
 from phix._files import atomic_path
 from phix._types import Array
+from phix.data._parse import parsed
 
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -198,16 +199,12 @@ def load_artifact(path: str | os.PathLike) -> Artifact:
                 return _read(archive, size)
         except RecursionError:
             reason: Any = "its header nests without end"
-        except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-            reason = f"it is no whole zip archive: {error}"
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            OverflowError,
-        ) as error:
+        except ValueError as error:
             reason = error
+        except (KeyError, TypeError, AttributeError) as error:
+            reason = f"its header is of another form ({type(error).__name__}: {error})"
+        except Exception as error:  # zipfile trusts what it reads, and raises anything
+            reason = f"it is no whole zip archive: {error or type(error).__name__}"
     raise ValueError(f"artifact {os.fspath(path)} is refused: {reason}")
 
 
@@ -284,11 +281,9 @@ def _program(
     content: bytes, weights: list, inputs: dict[str, Slot], outputs: dict[str, Slot]
 ) -> jax_export.Exported:
     try:
-        program = jax_export.deserialize(bytearray(content))
-        text = program.mlir_module()
-    except Exception as error:
-        kind = type(error).__name__
-        raise ValueError(f"{_PROGRAM} cannot be read ({kind}: {error})") from error
+        program, text = parsed(content)
+    except ValueError as error:
+        raise ValueError(f"{_PROGRAM} cannot be read ({error})") from error
     _look_through(text)
     slots = [*inputs.values()]
     given = [(tuple(w.shape), w.dtype.name) for w in weights]

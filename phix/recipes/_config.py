@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import io
 import re
+import sys
 import tomllib
 import types
 import typing
@@ -51,6 +52,8 @@ def parse_config(text: str, *, source: str = "config") -> Any:
         return _dataclass(recipe_class(name), table, "", None)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: not valid TOML: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{source}: its arrays or tables nest too deep") from None
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from error
 
@@ -193,7 +196,7 @@ def _value(hint: Any, value: Any, at: str, default: Any = None) -> Any:
         return {k: _value(choices[1], v, _join(at, k)) for k, v in value.items()}
     if dataclasses.is_dataclass(hint):
         return _dataclass(typing.cast(type, hint), value, at, default)
-    if hint is float and type(value) is int:
+    if hint is float and type(value) is int and abs(value) <= _LARGEST:
         return float(value)
     if hint is Path and type(value) is str:
         return Path(value)
@@ -226,7 +229,7 @@ def _union(choices: tuple, value: Any, at: str, default: Any) -> Any:
         if kind is None:
             names = ", ".join(sorted(classes))
             raise ConfigError(f"missing key {_join(at, 'kind')} (one of {names})")
-        if kind not in classes:
+        if not isinstance(kind, str) or kind not in classes:
             hint = nearest(str(kind), classes)
             raise ConfigError(f"unknown {_join(at, 'kind')} = {kind!r}{hint}")
         return _dataclass(classes[kind], value, at, default)
@@ -245,6 +248,7 @@ def _kind(cls: Any) -> str | None:
     return getattr(cls, "kind", None)
 
 
+_LARGEST = int(sys.float_info.max)
 _NAMES = {
     bool: "true or false",
     int: "an integer",
@@ -263,7 +267,7 @@ def _name(hint: Any) -> str:
 
 
 def _wrong(at: str, value: Any, wanted: str) -> ConfigError:
-    return ConfigError(f"{at or 'the config'} = {value!r}; wanted {wanted}")
+    return ConfigError(f"{at or 'the config'} = {value!r:.200}; wanted {wanted}")
 
 
 def _join(at: str, key: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,14 @@ import numpy as np
 
 from phix._errors import Result, require
 from phix.data import check_same_config
+from phix.sweeps._inspect import (
+    FORMAT,
+    VERSION,
+    check_arrays,
+    check_header,
+    check_links,
+    check_sizes,
+)
 from phix.sweeps._outcome import POINT, RESERVED, Column
 from phix.sweeps._points import Points
 
@@ -21,8 +30,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _FOLDER = "points.zarr"
-_FORMAT = "phix sweep"
-_VERSION = 1
 NOT_RUN = -1
 
 
@@ -34,12 +41,15 @@ class Store:
 
     def __init__(self, directory: Path):
         self.path = directory / _FOLDER
-        self.group = _open_group(self.path)
-        header = self.group.attrs.asdict()
-        _check_header(header, self.path)
-        with _zarr().config.set({"array.write_empty_chunks": True}):
-            # Then a file that is missing is a file that was lost.
-            self.arrays = dict(self.group.arrays())
+        with _opening(self.path):
+            check_links(self.path)
+            self.group = _zarr().open_group(self.path, mode="r+", zarr_format=3)
+            header = self.group.attrs.asdict()
+            check_header(header)
+            with _zarr().config.set({"array.write_empty_chunks": True}):
+                # Then a file that is missing is a file that was lost.
+                self.arrays = dict(self.group.arrays())
+            check_arrays(self.arrays, self.path)
         self.number = self.arrays["status"].shape[0]
         self.block = self.arrays["status"].chunks[0]
         self.started = float(header["started"])
@@ -92,8 +102,8 @@ class Store:
         group = zarr.create_group(
             temporary,
             attributes={
-                "format": _FORMAT,
-                "version": _VERSION,
+                "format": FORMAT,
+                "version": VERSION,
                 "phix_version": importlib.metadata.version("phix-jax"),
                 "jax_version": importlib.metadata.version("jax"),
                 "started": started,
@@ -245,12 +255,18 @@ def open_sweep(directory: str | os.PathLike) -> xr.Dataset:
     - `directory`: the run directory of the sweep.
 
     **Raises:** `FileNotFoundError` where there is none; `ValueError` for a store that
-    is damaged; `ModuleNotFoundError` without the extra `data`.
+    is damaged, or that `sweep` did not write; `ModuleNotFoundError` without the extra
+    `data`. A block that is damaged raises Zarr's `ValueError` when it is read: calling
+    the sweep again does it anew.
     """
     import xarray
 
     store = Store(Path(directory))
-    dataset = xarray.open_zarr(store.path, consolidated=False, chunks=None)
+    with _opening(store.path):
+        check_sizes(store.arrays, store.path)
+        dataset = xarray.open_zarr(
+            store.path, consolidated=False, chunks=None, decode_cf=False
+        )
     roles = {name: dataset[name].attrs.pop("role", None) for name in dataset.variables}
     dataset = dataset.set_coords(
         [name for name, role in roles.items() if role in ("parameter", "coordinate")]
@@ -289,28 +305,21 @@ def _described(array) -> str:
     return f"{np.dtype(array.dtype)}{list(array.shape[1:])}"
 
 
-def _open_group(path: Path) -> Any:
+@contextlib.contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    """What Zarr stumbles over, or is refused, is an error that names the store."""
     if not path.exists():
         raise FileNotFoundError(f"no sweep in {path.parent}: it holds no {path.name}")
     try:
-        return _zarr().open_group(path, mode="r+", zarr_format=3)
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        yield
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # Zarr trusts its metadata and raises anything
         raise ValueError(
-            f"{path} cannot be opened: its description is damaged ({error}); restore "
-            "zarr.json from a copy, or remove the folder to run the sweep anew"
+            f"{path} cannot be opened, its description is damaged: "
+            f"{error or type(error).__name__}; restore its zarr.json files from a "
+            "copy, or remove the folder to run the sweep anew"
         ) from error
-
-
-def _check_header(header: Mapping[str, Any], path: Path) -> None:
-    require(
-        header.get("format") == _FORMAT,
-        f"{path} is a Zarr group, but not one of a sweep (no format {_FORMAT!r})",
-    )
-    require(
-        int(header["version"]) <= _VERSION,
-        f"{path} has format version {header['version']}; this phix reads up to "
-        f"{_VERSION}: update phix",
-    )
 
 
 def _zarr() -> Any:

@@ -1,7 +1,6 @@
 """Damaged and crafted files: refused with a reason that names file and dataset."""
 
 import contextlib
-import gzip
 import os
 import pickle
 import shutil
@@ -12,7 +11,6 @@ import h5py
 import numpy as np
 import pytest
 
-from phix.data import open_pdebench, open_well
 from tests.data.layouts import LAYOUTS, read_all
 
 
@@ -308,15 +306,3 @@ def test_times_that_do_not_increase_are_refused(good, tmp_path):
     with h5py.File(path, "r+") as file:
         file["t-coordinate"][2] = 0.0
     check_refused(path, LAYOUTS["tensor"][1], "t-coordinate", "times that increase")
-
-
-CRASHERS = sorted((Path(__file__).parent / "crashers").glob("*.gz"))
-
-
-@pytest.mark.parametrize("crasher", CRASHERS, ids=lambda p: p.stem)
-def test_what_once_ended_the_process_is_refused(tmp_path, crasher):
-    """Files that random damage led to, in the reader that it took."""
-    path = tmp_path / "data.h5"
-    path.write_bytes(gzip.decompress(crasher.read_bytes()))
-    for opener in (open_pdebench, open_well):
-        check_refused(path, opener, "", "no layout|damaged")
