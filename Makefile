@@ -10,7 +10,7 @@ PYTHON = $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 py
 	&& { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs clean
+.PHONY: help demo test lowest check docs clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -21,6 +21,10 @@ demo: $(VENV)/.demo ## Φ-ROM on Burgers end to end: a table, figures, runs/burg
 
 test: $(VENV)/.test ## the test-suite (the slow ones too with ARGS='-m ""')
 	@$(BIN)/python -m pytest $(ARGS)
+
+lowest: $(VENV)/.lowest ## the roster in single precision on the lowest dependencies allowed
+	@PHIX_TEST_X64=0 $(VENV)/lowest/bin/python -m pytest -k "public_objects and float32" \
+		tests/test_roster.py tests/test_roster_physics.py
 
 check: $(VENV)/.dev ## ruff, pyright, the floors, the docs
 	$(BIN)/ruff format --check .
@@ -45,6 +49,15 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@start=$$(date +%s); \
 	if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python $(WHAT); \
 	else $(BIN)/python -m pip install --quiet $(WHAT); fi \
+	&& touch $@ && echo "install: $$(( $$(date +%s) - start )) s"
+
+# By uv, which alone knows the lowest versions; for the oldest Python, which they know.
+$(VENV)/.lowest: pyproject.toml | $(BIN)/python
+	@start=$$(date +%s); \
+	command -v uv >/dev/null && uv=uv || { uv=$(BIN)/uv; $(BIN)/python -m pip install --quiet uv; } \
+	&& $$uv venv --quiet --clear --python 3.11 $(VENV)/lowest \
+	&& $$uv pip install --quiet --python $(VENV)/lowest/bin/python \
+		--resolution lowest-direct -e '.[plot,data]' --group test \
 	&& touch $@ && echo "install: $$(( $$(date +%s) - start )) s"
 
 $(BIN)/python:

@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +42,30 @@ class RunDirectory:
     **Arguments:**
 
     - `path`: made if missing.
-    - `config`: the resolved configuration, of types that TOML knows (no `None`).
+    - `config`: the resolved configuration, of types that TOML knows (no `None`). If
+        the run exists, the attribute `config` is what it was begun with.
+    - `read`: spells the configuration that a run was begun with, perhaps by an older
+        version, as `config` is spelt now.
 
     **Raises:** `ValueError` if another process holds it, if it was made with another
     configuration (naming the first key that differs), or if TOML cannot hold `config`;
     `OSError` where nothing can be written.
     """
 
-    def __init__(self, path: str | os.PathLike, config: Mapping[str, Any]):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        config: Mapping[str, Any],
+        *,
+        read: Callable[[dict[str, Any]], Mapping[str, Any]] = dict,
+    ):
         self.path = Path(path).resolve()
         self.config = _as_toml(config)
         self._lock = hold_directory(self.path, "run directory")
         try:
             for folder in (self.path, self.figures):
                 remove_unfinished(folder)
-            self.resumed = self._settle_config()
+            self.resumed = self._settle_config(read)
             self._note_start()
             for folder in (self.checkpoints, self.figures):
                 folder.mkdir(exist_ok=True)
@@ -94,14 +103,16 @@ class RunDirectory:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _settle_config(self) -> bool:
+    def _settle_config(self, read: Callable) -> bool:
         """Whether the run existed; its config is read back and compared either way."""
         file = self.path / "config.toml"
         existed = file.exists()
         if not existed:
             atomic_write(file, tomli_w.dumps(self.config))
         saved = tomllib.loads(file.read_text(encoding="utf-8"))
-        check_same_config(saved, self.config, what=f"run directory {self.path}")
+        now = _as_toml(read(saved))
+        check_same_config(now, self.config, what=f"run directory {self.path}")
+        self.config = saved
         return existed
 
     def _note_start(self) -> None:

@@ -1,8 +1,5 @@
 """Dynamic mode decomposition, and the eigenvectors it needs."""
 
-import inspect
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,13 +7,6 @@ import jax.scipy.linalg as jsl
 
 from phix._errors import require
 from phix._types import Array, Float, Inexact
-
-
-# JAX 0.10.0 knows neither derivatives of eigenvectors nor the word for them.
-_KNOWN = inspect.signature(jax.lax.linalg.eig).parameters
-_DERIVATIVES: dict[str, Any] = {
-    k: True for k in ("enable_eigvec_derivs",) if k in _KNOWN
-}
 
 
 class DMDSolution(eqx.Module):
@@ -48,9 +38,8 @@ def eig(
     columns, of unit length, their largest entry real and positive. A defective matrix
     has fewer eigenvectors than columns: W is singular to half the digits.
 
-    Derivatives exist where the eigenvalues differ, if JAX has them (0.10.2 does, 0.10.0
-    does not). Runs on CPUs and on the GPUs for which JAX has a non-symmetric
-    eigensolver.
+    Derivatives exist where the eigenvalues differ. Runs on CPUs and on the GPUs for
+    which JAX has a non-symmetric eigensolver.
 
     **Raises:** `ValueError` for a matrix that is not square.
     """
@@ -58,11 +47,29 @@ def eig(
         matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1],
         f"matrix must be square, got shape {matrix.shape}",
     )
-    values, vectors = jax.lax.linalg.eig(
-        matrix, compute_left_eigenvectors=False, **_DERIVATIVES
-    )
+    values, vectors = _eig(matrix)
     order = jnp.lexsort((-values.imag, -values.real))
     return values[order], _normalised(vectors[:, order])
+
+
+@jax.custom_jvp
+def _eig(matrix):
+    values, vectors = jax.lax.linalg.eig(matrix, compute_left_eigenvectors=False)
+    return values, vectors
+
+
+@_eig.defjvp
+def _(primals, tangents):
+    r"""By the differential of $AW = W\Lambda$, which JAX itself has from 0.10.1 on:
+    $d\lambda_i = C_{ii}$ and $dW = WK$ with $C = W^{-1} dA\, W$ and
+    $K_{ij} = C_{ij} / (\lambda_j - \lambda_i)$ off the diagonal. The lengths of the
+    vectors, which are set afterwards, leave the diagonal of K free: zero here."""
+    values, vectors = _eig(*primals)
+    change = jnp.linalg.solve(vectors, _dot(tangents[0], vectors))
+    gaps = values - values[:, None]
+    on_diagonal = jnp.eye(len(values), dtype=bool)
+    mixing = jnp.where(on_diagonal, 0.0, change / jnp.where(on_diagonal, 1.0, gaps))
+    return (values, vectors), (jnp.diagonal(change), _dot(vectors, mixing))
 
 
 def dmd(

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from phix import integrate, pde, plot
-from phix.data import RunDirectory, Trajectory, trajectory_path
+from phix.data import Trajectory, trajectory_path
 from phix.metrics import renyi_entropy, shannon_entropy, tsallis_entropy
 from phix.recipes import _amangkurat_report as report, amangkurat_published as published
-from phix.recipes._config import to_dict
 from phix.recipes._regimes import compare_regimes
+from phix.recipes._run_folder import run_folder
 from phix.recipes.amangkurat import AmangkuratRecipe, Case
 from phix.space import Grid
 
@@ -56,7 +56,7 @@ class Solved:
 def run(recipe: AmangkuratRecipe, directory: Path) -> None:
     """Everything, into a run directory. Short enough to start again from the start."""
     plot.require_matplotlib()
-    with RunDirectory(directory, to_dict(recipe)) as folder, jax.enable_x64(True):
+    with run_folder(recipe, directory) as folder, jax.enable_x64(True):
         start = time.perf_counter()
         cases = solve_cases(recipe)
         variants = {name: run() for name, run in VARIANTS.items()}

@@ -45,17 +45,25 @@ def load_config(path: str | Path) -> Any:
 def parse_config(text: str, *, source: str = "config") -> Any:
     """As `load_config`, of a text; `source` is what error messages call it."""
     try:
-        table = tomllib.loads(text)
-        name = table.pop("recipe", None)
-        if not isinstance(name, str):
-            raise ConfigError('the key recipe is missing: recipe = "name"')
-        return _dataclass(recipe_class(name), table, "", None)
+        return from_dict(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: not valid TOML: {error}") from error
     except RecursionError:
         raise ConfigError(f"{source}: its arrays or tables nest too deep") from None
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from error
+
+
+def from_dict(table: Mapping[str, Any]) -> Any:
+    """The recipe of which `to_dict` gave these tables, or some of their keys.
+
+    **Raises:** as `load_config`, without the file.
+    """
+    name = table.get("recipe")
+    if not isinstance(name, str):
+        raise ConfigError('the key recipe is missing: recipe = "name"')
+    rest = {key: value for key, value in table.items() if key != "recipe"}
+    return _dataclass(recipe_class(name), rest, "", None)
 
 
 def to_dict(recipe: Any) -> dict[str, Any]:
@@ -170,7 +178,7 @@ def _dataclass(cls: type, table: Any, at: str, default: Any) -> Any:
             values[name] = present
     try:
         return cls(**values)
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         raise ConfigError(f"{at}: {error}" if at else str(error)) from error
 
 

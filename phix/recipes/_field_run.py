@@ -11,24 +11,23 @@ import jax.random as jr
 from phix import plot, score
 from phix.data import RunDirectory
 from phix.recipes import _field_report as report
-from phix.recipes._config import to_dict
 from phix.recipes._field_baselines import baselines
 from phix.recipes._field_choices import Choices
 from phix.recipes._field_data import Fields, make_fields, make_problem
 from phix.recipes._field_methods import draw, methods
 from phix.recipes._field_prior import blank, draw_prior, train
 from phix.recipes._field_scores import of_ensemble, of_gaussian
+from phix.recipes._run_folder import run_folder
 from phix.recipes._score_training import checkpoints, saved_model
 
 
 def run(recipe: Choices, directory: Path, *, progress: bool) -> None:
     """Makes the fields, fits and compares; takes up a run that was interrupted."""
     plot.require_matplotlib()
-    config = to_dict(recipe)
-    with RunDirectory(directory, config) as folder:
+    with run_folder(recipe, directory) as folder:
         fields = make_fields(recipe)
         start = time.perf_counter()
-        with checkpoints(recipe.training, folder.checkpoints, config) as saved:
+        with checkpoints(recipe.training, folder.checkpoints, folder.config) as saved:
             predictor = train(
                 recipe, fields, checkpoint=saved, log=folder.log, progress=progress
             )
@@ -40,10 +39,9 @@ def run(recipe: Choices, directory: Path, *, progress: bool) -> None:
 def evaluate(recipe: Choices, directory: Path) -> None:
     """Metrics, figures and report from the last checkpoint."""
     plot.require_matplotlib()
-    config = to_dict(recipe)
-    with RunDirectory(directory, config) as folder:
+    with run_folder(recipe, directory) as folder:
         fields = make_fields(recipe)
-        saved = checkpoints(recipe.training, folder.checkpoints, config)
+        saved = checkpoints(recipe.training, folder.checkpoints, folder.config)
         predictor = saved_model(saved, blank(recipe, fields))
         assess(recipe, fields, predictor, folder, {"fields": fields.seconds})
 

@@ -33,13 +33,14 @@ from phix.recipes._rom_data import (
     training_data,
 )
 from phix.recipes._rom_methods import fit, restore
+from phix.recipes._run_folder import run_folder
 from phix.train import Checkpoints
 
 
 def run(recipe: Choices, directory: Path, *, progress: bool) -> None:
     """Simulates, fits and evaluates; takes up a run that was interrupted."""
     require_extras()
-    with RunDirectory(directory, to_dict(recipe)) as folder:
+    with run_folder(recipe, directory) as folder:
         case = make_case(recipe, folder.path)
         start = time.perf_counter()
         data = training_data(recipe, case)
@@ -71,13 +72,13 @@ def require_extras() -> None:
 def checkpoints(recipe: Choices, folder: RunDirectory) -> Checkpoints:
     """Where the run saves its weights."""
     every = recipe.training.checkpoint_every
-    return Checkpoints(folder.checkpoints, config=to_dict(recipe), every=every)
+    return Checkpoints(folder.checkpoints, config=folder.config, every=every)
 
 
 def evaluate(recipe: Choices, directory: Path) -> None:
     """Metrics, figures and report from the last checkpoint."""
     require_extras()
-    with RunDirectory(directory, to_dict(recipe)) as folder:
+    with run_folder(recipe, directory) as folder:
         case, model = reopen(recipe, folder)
         assess(recipe, case, model, folder, spent(folder))
 
@@ -86,7 +87,7 @@ def load(
     recipe: Choices, directory: Path
 ) -> tuple[rom.ReducedModel, rom.TrainingData, rom.TrainingData]:
     """The model of a fitted run, its training and its test data."""
-    with RunDirectory(directory, to_dict(recipe)) as folder:
+    with run_folder(recipe, directory) as folder:
         case, model = reopen(recipe, folder)
     return model, training_data(recipe, case), test_data(recipe, case.test)
 
@@ -151,7 +152,7 @@ def forecast(
     frames = recipe.split.num_frames if num_frames is None else num_frames
     require(frames >= 2, f"num_frames must be at least 2, got {frames}.")
     name = recipe.equation.parameter
-    with RunDirectory(directory, to_dict(recipe)) as folder:
+    with run_folder(recipe, directory) as folder:
         case, model = reopen(recipe, folder)
     grid, starts = case.grid, case.test.us[:, 0]
     if name is None:
@@ -187,7 +188,7 @@ def export(recipe: Choices, directory: Path, out: Path) -> None:
     """Writes the forecast of the fitted model, inversion of the start included, as one
     file that needs no recipe, no data and no training code."""
     name, ts = recipe.equation.parameter, frame_times(recipe, recipe.split.num_frames)
-    with RunDirectory(directory, to_dict(recipe)) as folder:
+    with run_folder(recipe, directory) as folder:
         case, model = reopen(recipe, folder)
     grid, start = case.grid, case.test.us[0, 0]
     arrays, static = eqx.partition(model, eqx.is_array)

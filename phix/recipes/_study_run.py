@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phix import plot
-from phix.data import RunDirectory
-from phix.recipes._config import to_dict
 from phix.recipes._markdown import aligned, table
+from phix.recipes._run_folder import run_folder
 from phix.recipes._score_training import Fits
 from phix.recipes._study import Study
 
@@ -57,9 +56,8 @@ def run(recipe: Study, directory: Path, *, progress: bool, saved: bool = False) 
     With `saved` nothing is fitted: the networks are those of the run.
     """
     plot.require_matplotlib()
-    config = to_dict(recipe)
-    with RunDirectory(directory, config) as folder:
-        fits = Fits(folder, config, saved=saved, progress=progress)
+    with run_folder(recipe, directory) as folder:
+        fits = Fits(folder, folder.config, saved=saved, progress=progress)
         start, before = time.perf_counter(), sum(fits.seconds.values())
         found = recipe.study(fits)
         whole = time.perf_counter() - start

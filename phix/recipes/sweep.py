@@ -47,7 +47,7 @@ class Sweep:
         import jax
 
         from phix.data import RunDirectory
-        from phix.recipes._config import to_dict
+        from phix.recipes._run_folder import run_folder
         from phix.recipes._sweep_report import write_report
         from phix.sweeps import sweep
 
@@ -57,7 +57,7 @@ class Sweep:
         with contextlib.ExitStack() as stack:
             run = directory
             if jax.process_index() == 0:
-                run = stack.enter_context(RunDirectory(directory, to_dict(self)))
+                run = stack.enter_context(run_folder(self, directory))
             dataset = sweep(
                 self._function(names),
                 points,
