@@ -102,18 +102,43 @@ def names_in(path: Path, group: Any) -> list[str]:
         return sorted(group)
 
 
+def own_item(path: Path, file: Any, name: str) -> Any:
+    """What the name leads to by hard links alone.
+
+    **Raises:** `ValueError` for other links, and where there is nothing.
+    """
+    import h5py
+
+    parts = name.split("/")
+    with reading(path, name):
+        for i in range(1, len(parts) + 1):
+            place = "/".join(parts[:i])
+            link = file.get(place, getlink=True)
+            check(link is not None, path, place, "is missing")
+            check(
+                isinstance(link, h5py.HardLink),
+                path,
+                place,
+                "is a link and not data of this file; copy the data here",
+            )
+        return file[name]
+
+
 def open_group(path: Path, file: Any, name: str) -> Any:
     """A group of this very file."""
     import h5py
 
     with reading(path, name):
-        item = _own(path, file, name)
+        item = own_item(path, file, name)
         check(isinstance(item, h5py.Group), path, name, "is no group")
         return item
 
 
-def open_dataset(path: Path, file: Any, name: str) -> h5py.Dataset:
-    """A dataset of real numbers, wholly stored in this very file.
+def open_dataset(
+    path: Path, file: Any, name: str, *, kinds: str = "fiub"
+) -> h5py.Dataset:
+    """A dataset of numbers, real ones if not told otherwise, wholly stored in this very
+    file.
 
     **Raises:** `ValueError` naming it for links that are not hard, external or virtual
     storage, other types than numbers, filters that need a plugin, and shapes that
@@ -122,15 +147,16 @@ def open_dataset(path: Path, file: Any, name: str) -> h5py.Dataset:
     import h5py
 
     with reading(path, name):
-        item = _own(path, file, name)
+        item = own_item(path, file, name)
         check(isinstance(item, h5py.Dataset), path, name, "is no dataset")
         elsewhere = item.is_virtual or bool(item.external)
         check(not elsewhere, path, name, "keeps its data in another file; copy it here")
         check(
-            item.dtype.kind in "fiub" and item.shape is not None,
+            item.dtype.kind in kinds and item.shape is not None,
             path,
             name,
-            f"must hold real numbers, got dtype {item.dtype}",
+            f"must hold {'' if 'c' in kinds else 'real '}numbers, got dtype "
+            f"{item.dtype}",
         )
         _check_filters(path, item, name)
         _check_stored(path, item, name)
@@ -206,24 +232,6 @@ def number_attributes(path: Path, item: Any) -> dict[str, np.ndarray]:
             and math.prod(about.shape) <= _MAX_ATTRIBUTE
         ]
         return {name: np.asarray(attributes[name], float) for name in small}
-
-
-def _own(path: Path, file: Any, name: str) -> Any:
-    """What the name leads to by hard links alone."""
-    import h5py
-
-    parts = name.split("/")
-    for i in range(1, len(parts) + 1):
-        place = "/".join(parts[:i])
-        link = file.get(place, getlink=True)
-        check(link is not None, path, place, "is missing")
-        check(
-            isinstance(link, h5py.HardLink),
-            path,
-            place,
-            "is a link and not data of this file; copy the data here",
-        )
-    return file[name]
 
 
 def _check_filters(path: Path, item: Any, name: str) -> None:

@@ -12,7 +12,18 @@ import numpy as np
 from phix._errors import require
 from phix._files import atomic_path
 from phix._types import PyTree
-from phix.data._hdf5 import import_h5py
+from phix.data._hdf5 import (
+    Refused,
+    check,
+    import_h5py,
+    names_in,
+    open_dataset,
+    open_group,
+    opening,
+    own_item,
+    read_attribute,
+    reading,
+)
 from phix.data._place import placed
 from phix.data._trajectory import Trajectory
 from phix.space import AbstractSpace, Grid
@@ -22,6 +33,7 @@ _FORMAT = "phix trajectories"
 _VERSION = 1
 _GROUPS = ("us", "params", "stats")
 _ARRAYS = ("ts", "result", "first_bad_time")
+_DEEPEST = 32  # groups within groups
 
 
 def save_trajectories(
@@ -82,26 +94,16 @@ def load_trajectories(
     and for float64 arrays while JAX is in 32-bit mode and no `dtype` is given;
     `FileNotFoundError`; `ImportError` without h5py.
     """
-    h5py = import_h5py()
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no trajectory file at {path}")
-    try:
-        with h5py.File(path, "r") as file:
+    with opening(path) as (path, file, close):
+        try:
             _check_header(file, path)
-            space, attributes = (
-                json.loads(str(file.attrs[name])) for name in ("space", "attributes")
-            )
-            fields = {
-                name: _read(file, name, path, dtype) for name in (*_ARRAYS, *_GROUPS)
-            }
-    except (OSError, KeyError, RuntimeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path} is not a whole HDF5 file of trajectories: it was cut short or "
-            f"written by something else ({error}); write it again with "
-            "`save_trajectories`"
-        ) from error
-    space = None if space is None else Grid.from_dict(space)
+            space = _described(path, file, "space")
+            attributes = _described(path, file, "attributes")
+            fields = {n: _read(path, file, n, dtype) for n in (*_ARRAYS, *_GROUPS)}
+        finally:
+            close()
+    with reading(path, "its space"):
+        space = None if space is None else Grid.from_dict(space)
     return Trajectory(space=space, **fields), attributes
 
 
@@ -143,34 +145,40 @@ def _leaves(name: str, tree: PyTree) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _check_header(file, path: Path) -> None:
-    require(
-        file.attrs.get("format") == _FORMAT,
-        f"{path} is an HDF5 file, but not one of trajectories (no format "
-        f"{_FORMAT!r}); write it with `save_trajectories`",
+    check(
+        read_attribute(path, file, "format") == _FORMAT,
+        path,
+        "the file",
+        f"is HDF5, but not one of trajectories (no format {_FORMAT!r}); write it with "
+        "`save_trajectories`",
     )
-    require(
-        int(file.attrs["version"]) <= _VERSION,
-        f"{path} has format version {file.attrs['version']}; this phix reads up to "
-        f"{_VERSION}: update phix",
+    version = read_attribute(path, file, "version")
+    check(
+        isinstance(version, int) and version <= _VERSION,
+        path,
+        "the file",
+        f"has format version {version}; this phix reads up to {_VERSION}: update phix",
     )
 
 
-def _read(file, name: str, path: Path, dtype: Any) -> PyTree:
-    """A dataset as an array, a group as a dictionary; nothing that points elsewhere."""
-    import h5py
-
-    foreign = f"{path}: {name} is not data of this file; write it again"
-    require(isinstance(file.get(name, getlink=True), h5py.HardLink), foreign)
-    item = file[name]
-    if isinstance(item, h5py.Group):
-        return {key: _read(file, f"{name}/{key}", path, dtype) for key in item}
-    plain = isinstance(item, h5py.Dataset) and item.dtype.kind in "fciub"
-    require(plain and not item.external and not item.is_virtual, foreign)
-    return _place(item[()], name, path, dtype)
+def _described(path: Path, file: Any, name: str) -> Any:
+    """What JSON in an attribute says."""
+    with reading(path, name):
+        try:
+            return json.loads(read_attribute(path, file, name))
+        except RecursionError:
+            raise Refused(f"{path}: {name} nests without end") from None
 
 
-def _place(array: Any, name: str, path: Path, dtype: Any) -> jax.Array:
-    array = np.asarray(array)
+def _read(path: Path, file: Any, name: str, dtype: Any) -> PyTree:
+    """A dataset as an array, a group as a dictionary."""
+    check(name.count("/") < _DEEPEST, path, name, "is a group in a group without end")
+    if isinstance(own_item(path, file, name), import_h5py().Group):
+        names = names_in(path, open_group(path, file, name))
+        return {n: _read(path, file, f"{name}/{n}", dtype) for n in names}
+    dataset = open_dataset(path, file, name, kinds="fciub")
+    with reading(path, name):
+        array = np.asarray(dataset[()])
     if dtype is not None and array.dtype.kind == "f":
         array = array.astype(dtype)
     elif dtype is not None and array.dtype.kind == "c":

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_reader_that_writes_is_seen(tmp_path):
         path.write_bytes(files["letters"])
 
     def read(name, path):
-        (path.parent / "left").touch()
+        (path.parent / f"left_{time.monotonic_ns()}").touch()
 
     with pytest.raises(AssertionError):
         campaign(Target(good, write, read), tmp_path, 5.0, 0)
