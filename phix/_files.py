@@ -1,6 +1,7 @@
 """Files that are either whole or not there."""
 
 import contextlib
+import glob
 import os
 import socket
 from collections.abc import Iterator
@@ -12,10 +13,16 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """A path beside `path`, of the same suffix, for a writer that wants a path.
 
     What stands there at the end of the block takes the place of `path` in one move; if
-    the block raises, the old content stays, and nothing else.
+    the block raises, the old content stays, and nothing else. What a writer of the same
+    file that was killed has left is removed.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    mine = f".{path.stem}.{socket.gethostname()}-"
+    temporary = path.with_name(f"{mine}{os.getpid()}.tmp{path.suffix}")
+    for file in path.parent.glob(f"{glob.escape(mine)}*.tmp{glob.escape(path.suffix)}"):
+        number = file.name.removeprefix(mine).partition(".")[0]
+        if number.isdigit() and not _runs(int(number)):
+            file.unlink(missing_ok=True)
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -23,6 +30,17 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of this number on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def remove_unfinished(folder: Path) -> None:

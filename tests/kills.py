@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +94,8 @@ def child(run: Callable[[Path], None], directory: Path) -> int:
             code = 0
         except (SystemExit, KeyboardInterrupt):
             code = 143
+        except Exception:
+            traceback.print_exc()
         finally:
             os._exit(code)
     return pid
