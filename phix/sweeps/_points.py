@@ -79,9 +79,14 @@ def latin_hypercube(
     ??? cite "Reference"
         M. D. McKay, R. J. Beckman, W. J. Conover, Technometrics 21 (1979) 239.
     """
-    from scipy.stats import qmc
+    # Not by SciPy: to import its `stats` would be half a second of every start.
+    rng = np.random.default_rng(seed)
 
-    return _spread(ranges, number, lambda dim: qmc.LatinHypercube(dim, rng=seed))
+    def draw(dim: int) -> np.ndarray:
+        slices = rng.permuted(np.tile(np.arange(number), (dim, 1)), axis=1)
+        return (slices + rng.random(slices.shape)).T / number
+
+    return _spread(ranges, number, draw)
 
 
 def sobol(
@@ -114,13 +119,13 @@ def sobol(
         f"number: a Sobol sequence wants a power of two, got {number}; take "
         f"{1 << max(number, 1).bit_length()}",
     )
-    return _spread(ranges, number, lambda dim: qmc.Sobol(dim, rng=seed))
+    return _spread(ranges, number, lambda dim: qmc.Sobol(dim, rng=seed).random(number))
 
 
-def _spread(ranges, number, sampler) -> Points:
+def _spread(ranges, number, draw) -> Points:
     require(len(ranges) > 0, "ranges: names no parameter")
     require(number >= 1, f"number: got {number}, wanted at least 1")
-    places = sampler(len(ranges)).random(number)
+    places = draw(len(ranges))
     return {
         name: (bounds if isinstance(bounds, Range) else Range(*bounds)).at(column)
         for (name, bounds), column in zip(ranges.items(), places.T, strict=True)

@@ -32,7 +32,7 @@ from phix.train._saved import (
 from phix.train._seal import Damaged, break_seal, check_seal, is_sealed, seal
 
 
-_FORMAT = "phix-train-2"
+_FORMAT = "phix-train-3"
 
 
 class Checkpoints:
@@ -104,9 +104,12 @@ class Checkpoints:
             lead(self._settle)
             self._started = self._values_on_disk()
             options = ocp.options.AsyncOptions(post_finalization_callback=self._seal)
-            self._writer = ocp.AsyncCheckpointer(
-                ocp.CompositeCheckpointHandler(), async_options=options
+            # Weights are noise to a compressor.
+            handler = ocp.CompositeCheckpointHandler(
+                about=ocp.JsonCheckpointHandler(),
+                arrays=ocp.PyTreeCheckpointHandler(use_compression=False),
             )
+            self._writer = ocp.AsyncCheckpointer(handler, async_options=options)
 
     def save(
         self,
@@ -128,14 +131,14 @@ class Checkpoints:
         if step in self._started:
             return
         self.wait()
-        named = {n: named_arrays(part) for n, part in _parts(state, ema).items()}
-        # Plain gradient descent remembers nothing.
-        parts = {n: ocp.args.StandardSave(x) for n, x in named.items() if x}
+        arrays = named_arrays(_parts(state, ema))
         about = self._about(state, ema, key)
         about["value"] = value if math.isfinite(value) else None
         self._started[step] = value
         with self._writing():
-            args = ocp.args.Composite(about=ocp.args.JsonSave(about), **parts)
+            args = ocp.args.Composite(
+                about=ocp.args.JsonSave(about), arrays=ocp.args.PyTreeSave(arrays)
+            )
             self._writer.save(self._folder(step), args=args)
 
     def restore(

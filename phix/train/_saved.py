@@ -1,4 +1,4 @@
-"""What a checkpoint is on disk: JSON about it, and parts made of named arrays."""
+"""What a checkpoint is on disk: JSON about it, and named arrays of its parts."""
 
 import contextlib
 import json
@@ -42,7 +42,7 @@ def read_arrays(
 
     Only shapes that are wanted are made room for; `ValueError` where others are stored.
     """
-    wanted = {name: x for name, x in wanted.items() if x.size > 0}
+    wanted = {f"{part}{name}": x for name, x in wanted.items() if x.size > 0}
     if not wanted:
         return {}
     args = ocp.args.PyTreeRestore(
@@ -51,12 +51,12 @@ def read_arrays(
         partial_restore=True,
     )
     with _reading(folder):
-        _check_chunks(folder / part, wanted)
+        _check_chunks(folder / "arrays", wanted)
         reader = ocp.Checkpointer(ocp.PyTreeCheckpointHandler())
-        found = reader.restore(folder / part, args=args)
+        found = reader.restore(folder / "arrays", args=args)
         for name, x in found.items():
-            require(isinstance(x, jax.Array), f"{part} holds no array {name}")
-        return found
+            require(isinstance(x, jax.Array), f"it holds no array {name}")
+        return {name.removeprefix(part): x for name, x in found.items()}
 
 
 def _check_chunks(folder: Path, names: Iterable[str]) -> None:
@@ -64,9 +64,7 @@ def _check_chunks(folder: Path, names: Iterable[str]) -> None:
     base = {"driver": "file", "path": f"{folder}/"}
     store = ts.KvStore.open({"driver": "ocdbt", "base": base}).result()
     for name in names:
-        # A model that is one array has no name.
-        place = f"{name}/.zarray".removeprefix("/")
-        stored = json.loads(store.read(place).result().value)
+        stored = json.loads(store.read(f"{name}/.zarray").result().value)
         shape, chunks = stored["shape"], stored["chunks"]
         require(
             all(c <= max(n, 1) for c, n in zip(chunks, shape, strict=True)),
@@ -87,11 +85,16 @@ def _reading(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def named_arrays(tree: PyTree) -> dict[str, Any]:
+def named_arrays(parts: dict[str, PyTree]) -> dict[str, Any]:
     """A copy, which outlives donation, of each array that is not empty, under the name
-    of its place."""
-    leaves, _ = jtu.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))
-    return {jtu.keystr(path): jnp.copy(x) for path, x in leaves if x.size > 0}
+    of its part and its place there."""
+    found = {}
+    for part, tree in parts.items():
+        leaves, _ = jtu.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))
+        found |= {
+            f"{part}{jtu.keystr(at)}": jnp.copy(x) for at, x in leaves if x.size > 0
+        }
+    return found
 
 
 def abstract(tree: PyTree) -> dict[str, jax.ShapeDtypeStruct]:

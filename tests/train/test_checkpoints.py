@@ -74,7 +74,7 @@ def test_half_written_checkpoint_is_ignored(tmp_path, whole):
     # What a process killed while writing step 25 leaves behind.
     broken = tmp_path / "25.orbax-checkpoint-tmp-1"
     shutil.copytree(tmp_path / "17", broken)
-    for file in (broken / "model").iterdir():
+    for file in (broken / "arrays").iterdir():
         if file.is_file():
             file.unlink()
     assert Checkpoints(tmp_path).latest_step == 17
