@@ -8,6 +8,7 @@ import functools
 import importlib
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -198,7 +199,8 @@ def check_float32(case: Case):
 
 def check_lowers(case: Case):
     """For accelerators that are not here, from the program alone: nothing in it calls
-    back to the host, and every operation is known there."""
+    back to the host, every operation is known there, and only networks multiply in less
+    than the precision of their arguments, which is what TPUs do if not told."""
     fn, args = case.build(jnp.float32)
     leaves, rest = eqx.partition(args, eqx.is_inexact_array)
 
@@ -216,6 +218,13 @@ def check_lowers(case: Case):
     except NotImplementedError as error:
         raise AssertionError(f"does not lower for {platforms}: {error}") from error
     assert lowered.platforms == platforms
+    rough = [
+        line
+        for line in lowered.mlir_module().splitlines()
+        if re.search(r"stablehlo\.(dot_general|convolution)\b.*f(32|64)>", line)
+        and "HIGHEST" not in line
+    ]
+    assert bool(rough) == bool(case.networks), rough[:3]
 
 
 def lines(rooms):
@@ -274,6 +283,7 @@ _wrong_derivative.defjvp(lambda xs, dxs: (xs[0] ** 2, 2.001 * xs[0] * dxs[0]))
         (check_float32, lambda x: jnp.sin(1e7 * x)),
         (check_lowers, lambda x: jax.pure_callback(np.asarray, x, x)),
         (check_lowers, lambda x: jnp.linalg.eigvals(jnp.diag(x))),  # not on TPUs
+        (check_lowers, lambda x: x @ x),  # in bfloat16 on TPUs
     ],
 )
 def test_a_broken_object_is_caught(check, fn):

@@ -48,6 +48,6 @@ def past(
     weights = powers @ lagrange(tuple(map(float, range(points)))).T
     weights = jnp.asarray(weights, half.dtype)
     return (
-        jnp.tensordot(weights, states, 1),
-        jnp.tensordot(weights, rates.astype(y.dtype), 1),
+        jnp.tensordot(weights, states, 1, precision="highest"),
+        jnp.tensordot(weights, rates.astype(y.dtype), 1, precision="highest"),
     )

@@ -34,7 +34,7 @@ def crps(
     # Σ|x_i − x_j| over all pairs, from the ranks.
     ordered = jnp.sort(samples, axis=0)
     ranks = 2 * jnp.arange(members, dtype=samples.dtype) - (members - 1)
-    spread = jnp.tensordot(ranks, ordered, 1) / members**2
+    spread = jnp.tensordot(ranks, ordered, 1, precision="highest") / members**2
     return jnp.mean(jnp.abs(samples - truth), axis=0) - spread
 
 

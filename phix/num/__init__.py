@@ -13,6 +13,7 @@ from phix.num._least_squares import (
     least_squares as least_squares,
 )
 from phix.num._lstsq import damped_lstsq as damped_lstsq
+from phix.num._matmul import matmul as matmul
 from phix.num._minimise import (
     MinimiseSolution as MinimiseSolution,
     minimise as minimise,
@@ -38,6 +39,7 @@ __all__ = [
     "hermite",
     "laplacian",
     "least_squares",
+    "matmul",
     "minimise",
     "norm",
     "phi",

@@ -7,6 +7,7 @@ import jax.scipy.linalg as jsl
 
 from phix._errors import require
 from phix._types import Array, Float, Inexact
+from phix.num._matmul import matmul
 
 
 class DMDSolution(eqx.Module):
@@ -65,11 +66,11 @@ def _(primals, tangents):
     $K_{ij} = C_{ij} / (\lambda_j - \lambda_i)$ off the diagonal. The lengths of the
     vectors, which are set afterwards, leave the diagonal of K free: zero here."""
     values, vectors = _eig(*primals)
-    change = jnp.linalg.solve(vectors, _dot(tangents[0], vectors))
+    change = jnp.linalg.solve(vectors, matmul(tangents[0], vectors))
     gaps = values - values[:, None]
     on_diagonal = jnp.eye(len(values), dtype=bool)
     mixing = jnp.where(on_diagonal, 0.0, change / jnp.where(on_diagonal, 1.0, gaps))
-    return (values, vectors), (jnp.diagonal(change), _dot(vectors, mixing))
+    return (values, vectors), (jnp.diagonal(change), matmul(vectors, mixing))
 
 
 def dmd(
@@ -121,14 +122,14 @@ def dmd(
         f"snapshots and of unknowns; got {rank}",
     )
     U, values, Zt = jnp.linalg.svd(X, full_matrices=False)
-    U, moved = U[:, :rank], _dot(Y, Zt[:rank].T) / values[:rank]
-    eigenvalues, W = eig(_dot(U.T, moved))
+    U, moved = U[:, :rank], matmul(Y, Zt[:rank].T) / values[:rank]
+    eigenvalues, W = eig(matmul(U.T, moved))
     size = jnp.abs(eigenvalues)
     gone = size <= 10 * rank * jnp.finfo(size.dtype).eps * jnp.max(size)
-    exact = _dot(moved, W) / jnp.where(gone, 1, eigenvalues)
-    modes = _normalised(jnp.where(gone, _dot(U, W), exact))
+    exact = matmul(moved, W) / jnp.where(gone, 1, eigenvalues)
+    modes = _normalised(jnp.where(gone, matmul(U, W), exact))
     Q, R = jnp.linalg.qr(modes)
-    amplitudes = jsl.solve_triangular(R, _dot(Q.conj().T, X[:, 0]))
+    amplitudes = jsl.solve_triangular(R, matmul(Q.conj().T, X[:, 0]))
     return DMDSolution(eigenvalues, modes, amplitudes)
 
 
@@ -137,7 +138,3 @@ def _normalised(vectors: Inexact[Array, "n r"]) -> Inexact[Array, "n r"]:
     top = jnp.argmax(jnp.abs(vectors), axis=0)
     turned = vectors / vectors[top, jnp.arange(vectors.shape[1])]
     return turned / jnp.sqrt(jnp.sum(jnp.abs(turned) ** 2, axis=0))
-
-
-def _dot(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, precision="highest")

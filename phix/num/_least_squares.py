@@ -12,6 +12,7 @@ from jax import lax
 from phix._errors import Result, is_concrete, nearest, require
 from phix._types import Array, Bool, Float, Int, RealScalar
 from phix.num._lstsq import damped_lstsq
+from phix.num._matmul import matmul
 from phix.num._norm import norm
 
 
@@ -250,14 +251,14 @@ def _step(solve_damped, R, c, damping):
     """The minimiser of the damped linear model, and what the model expects of it."""
     step = solve_damped(R, -c, damping=damping)
     weight = damping**2 * jnp.sum(R * R) / step.size
-    return step, jnp.sum(_dot(R, step) ** 2) / 2 + weight * jnp.sum(step**2)
+    return step, jnp.sum(matmul(R, step) ** 2) / 2 + weight * jnp.sum(step**2)
 
 
 def _linear_model(pushed, x):
     """R and c = Qᵀρ of the Jacobian's QR: all that steps from `x` need of it."""
     rho, J = pushed(x)
     Q, R = jnp.linalg.qr(J)
-    return R, _dot(Q.T, rho)
+    return R, matmul(Q.T, rho)
 
 
 def _normal_model(pushed, x):
@@ -268,17 +269,17 @@ def _normal_model(pushed, x):
         f"factor='cholesky' needs as many equations as unknowns, got {J.shape}; take "
         "'qr'",
     )
-    gram = _dot(J.T, J)
+    gram = matmul(J.T, J)
     floor = 10 * jnp.finfo(J.dtype).eps * jnp.trace(gram)
     R = jnp.linalg.cholesky(_raised(gram, floor)).T
-    return R, jsl.solve_triangular(R, _dot(J.T, rho), trans="T")
+    return R, jsl.solve_triangular(R, matmul(J.T, rho), trans="T")
 
 
 def _normal_step(R, b, *, damping):
     """As `damped_lstsq`, by the normal equations of a triangular R."""
     square = damping**2 * jnp.sum(R * R) / R.shape[1]
-    lower = jnp.linalg.cholesky(_raised(_dot(R.T, R), square))
-    return jsl.cho_solve((lower, True), _dot(R.T, b))
+    lower = jnp.linalg.cholesky(_raised(matmul(R.T, R), square))
+    return jsl.cho_solve((lower, True), matmul(R.T, b))
 
 
 def _raised(gram, square):
@@ -298,10 +299,6 @@ def _push_all(fn, x):
         return jax.jvp(fn, (x,), (v,))
 
     return jax.vmap(push, out_axes=(None, 1))(jnp.eye(x.size, dtype=x.dtype))
-
-
-def _dot(a, b):
-    return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
 
 
 def _check(residual, x0, args, rtol, atol, max_iterations, damping):

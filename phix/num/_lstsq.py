@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg as jsl
-from jax import lax
 
 from phix._errors import is_concrete, require
 from phix._types import Array, Float, RealScalar
+from phix.num._matmul import matmul
 
 
 def damped_lstsq(
@@ -89,10 +89,6 @@ def _vanishes(J):
     return jnp.sum(J * J) == 0
 
 
-def _matmul(a, b):
-    return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
-
-
 def _back(R, y):
     return jsl.solve_triangular(R, y)
 
@@ -100,7 +96,7 @@ def _back(R, y):
 @jax.custom_jvp
 def _solve(J, b, damping):
     Q, R = _factor(J, damping)
-    return _back(R, _matmul(Q.T, b))
+    return _back(R, matmul(Q.T, b))
 
 
 @_solve.defjvp
@@ -108,11 +104,11 @@ def _solve_jvp(primals, tangents):
     J, b, damping = primals
     dJ, db, ddamping = tangents
     Q, R = _factor(J, damping)
-    x = _back(R, _matmul(Q.T, b))
+    x = _back(R, matmul(Q.T, b))
     _, dmu2 = jax.jvp(_mu2, (J, damping), (dJ, ddamping))
     # (JᵀJ + μ²)⁻¹ [dJᵀ(b − Jx) − dμ² x] + (JᵀJ + μ²)⁻¹ Jᵀ(db − dJ x), the second by Q,
     # which keeps it as accurate as x itself.
-    normal = _matmul(dJ.T, b - _matmul(J, x)) - dmu2 * x
-    direct = _matmul(Q.T, db - _matmul(dJ, x))
+    normal = matmul(dJ.T, b - matmul(J, x)) - dmu2 * x
+    direct = matmul(Q.T, db - matmul(dJ, x))
     dx = _back(R, jsl.solve_triangular(R, normal, trans="T") + direct)
     return x, jnp.where(_vanishes(J), 0, dx)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from phix import num
 from phix._errors import require
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
 from phix.pde._base import Limits, as_parameter, in_precision_of
@@ -178,8 +179,8 @@ def kdv_soliton(
     apart = jnp.abs(k[:, None] - k) + (1 - jnp.asarray(pairs, x.dtype))
     shift = 2 * jnp.log(apart / (k[:, None] + k)) * pairs.astype(x.dtype)
     sets = jnp.asarray(sets, x.dtype)
-    shifts = jnp.einsum("si,ij,sj->s", sets, shift, sets)
-    weights = jax.nn.softmax(phase @ sets.T + shifts, axis=-1)
-    total = sets @ k
-    mean = weights @ total
+    shifts = jnp.einsum("si,ij,sj->s", sets, shift, sets, precision="highest")
+    weights = jax.nn.softmax(num.matmul(phase, sets.T) + shifts, axis=-1)
+    total = num.matmul(sets, k)
+    mean = num.matmul(weights, total)
     return 2 * jnp.sum(weights * (total - mean[..., None]) ** 2, axis=-1)

@@ -78,7 +78,7 @@ class Advection(AbstractSemilinear):
         del t, args
         slope = num.gradient(u)(x)
         velocity, nu = in_precision_of((self.velocity, self.nu), slope)
-        return nu * num.laplacian(u)(x) - slope @ velocity
+        return nu * num.laplacian(u)(x) - num.matmul(slope, velocity)
 
     @property
     def invariants(self) -> dict[str, Callable]:

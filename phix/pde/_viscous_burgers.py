@@ -86,7 +86,8 @@ class ViscousBurgers(AbstractSemilinear):
         del t, args
         value, curvature = u(x), num.laplacian(u)(x)
         nu = in_precision_of(self.nu, value)
-        return nu * curvature - num.gradient(u)(x) @ value
+        slope = num.gradient(u)(x)
+        return nu * curvature - num.matmul(slope, value)
 
     @property
     def invariants(self) -> dict[str, Callable]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from phix._errors import eagerly, require
 from phix._types import Array, Float, Int, IntScalar, PRNGKeyArray, PyTree, RealScalar
-from phix.num import divergence
+from phix.num import divergence, matmul
 from phix.score._likelihood import flow_jacobian
 from phix.score._path import AbstractPath
 from phix.score._predict import AbstractPredictor
@@ -28,7 +28,7 @@ def gauge_residual(
     - `score`: $\nabla\log p$, exact or the conservative part of the field.
     - `x`: where. Cost: `dim` derivatives.
     """
-    return divergence(remainder)(x) + jnp.dot(remainder(x), score(x))
+    return divergence(remainder)(x) + matmul(remainder(x), score(x))
 
 
 class Gauge(eqx.Module):
@@ -163,6 +163,6 @@ def intrinsic_dimension(
     )
     decode = jnp.linalg.inv(jacobians[2])
     fine = jnp.linalg.svd(decode, compute_uv=False)
-    coarse = jnp.linalg.svd(jacobians[1] @ decode, compute_uv=False)
+    coarse = jnp.linalg.svd(matmul(jacobians[1], decode), compute_uv=False)
     slopes = jnp.log(fine / coarse) / jnp.log(low / high)
     return Dimension(jnp.sum(slopes < 0.5), slopes, fine)

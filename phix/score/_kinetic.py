@@ -12,6 +12,7 @@ from scipy.interpolate import PchipInterpolator
 
 from phix._errors import is_concrete, require
 from phix._types import Array, Float, PRNGKeyArray, RealScalar
+from phix.num import matmul
 from phix.score._base import AbstractNoise, White
 from phix.score._path import AbstractPath, as_time, check_ends
 from phix.score._predict import AbstractPredictor
@@ -202,9 +203,9 @@ def denoising_error(
     number, dim = data.shape
     # Along the principal axes, where the best linear denoiser is known.
     data = data - jnp.mean(data, axis=0)
-    variances, axes = jnp.linalg.eigh(jnp.matmul(data.T, data, precision="highest"))
+    variances, axes = jnp.linalg.eigh(matmul(data.T, data))
     variances = jnp.maximum(variances, 0) / number
-    data = jnp.matmul(data, axes, precision="highest")
+    data = matmul(data, axes)
     index = jr.choice(choice, number, (probes,), replace=probes > number)
     z = jr.normal(noise_key, (probes, dim), data.dtype)
 
@@ -217,7 +218,7 @@ def denoising_error(
             y = data[i] + z / s
             logits = -0.5 * s**2 * jnp.sum((y - data) ** 2, axis=1)
             logits = jnp.where(held_out & (jnp.arange(number) == i), -jnp.inf, logits)
-            guess = jax.nn.softmax(logits) @ data
+            guess = matmul(jax.nn.softmax(logits), data)
             errors = jnp.stack([guess, linear * y]) - data[i]
             return jnp.mean(errors**2, axis=1)
 

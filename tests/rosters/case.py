@@ -16,9 +16,10 @@ class Case:
     equals
     central differences to 1e-6 relative in float64; float32 in, float32 out and near
     the float64 answer to `float32_rtol`. `covers` names the public objects exercised.
-    It lowers for GPUs and TPUs. `no_grad`, `no_vmap`, `no_tpu` and `no_lowering` give
-    the reason, in words, why a line does not apply, `slow` why the default suite does
-    without the case (but for its lowering).
+    It lowers for GPUs and TPUs, and all its products but those of `networks`, which
+    says whose they are, ask for the highest precision. `no_grad`, `no_vmap`, `no_tpu`
+    and `no_lowering` give the reason, in words, why a line does not apply, `slow` why
+    the default suite does without the case (but for its lowering).
     """
 
     name: str
@@ -28,6 +29,7 @@ class Case:
     no_vmap: str = ""
     no_tpu: str = ""
     no_lowering: str = ""
+    networks: str = ""
     float32_rtol: float = 1e-3
     slow: str = ""
 

@@ -118,17 +118,33 @@ def _normalisers(dtype):
 
 
 CASES = [
-    Case("sine decoder", _decoder, ("SineDecoder", "MinMax", "Standardiser")),
-    Case("Fourier decoder", _fourier, ("FourierDecoder", "AbstractPointDecoder")),
-    Case("swish dynamics", _dynamics, ("SwishDynamics", "DissipativeDynamics")),
-    Case("time MLP", _time_mlp, ("TimeMLP",)),
+    Case(
+        "sine decoder",
+        _decoder,
+        ("SineDecoder", "MinMax", "Standardiser"),
+        networks="their weights",
+    ),
+    Case(
+        "Fourier decoder",
+        _fourier,
+        ("FourierDecoder", "AbstractPointDecoder"),
+        networks="their weights",
+    ),
+    Case(
+        "swish dynamics",
+        _dynamics,
+        ("SwishDynamics", "DissipativeDynamics"),
+        networks="their weights",
+    ),
+    Case("time MLP", _time_mlp, ("TimeMLP",), networks="their weights"),
     Case(
         "networks on fields",
         _fields,
         ("UNet", "DiT"),
         slow="run eagerly they compile for ten seconds; tests/nn has their truths",
+        networks="their weights",
     ),
-    Case("convolution", _convolution, ("Convolution",)),
+    Case("convolution", _convolution, ("Convolution",), networks="their weights"),
     Case("normalisers", _normalisers, ("MinMax", "Standardiser")),
 ]
 EXEMPT = {

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 import optax
 
@@ -17,6 +18,7 @@ from phix.num import (
     hermite,
     laplacian,
     least_squares,
+    matmul,
     minimise,
     norm,
     phi,
@@ -105,6 +107,11 @@ def _phi(dtype):
     return fn, tuple(jnp.asarray(part, dtype) for part in z)
 
 
+def _matmul(dtype):
+    a, b = jr.normal(jr.key(0), (2, 3, 4), dtype), jr.normal(jr.key(1), (4, 2), dtype)
+    return matmul, (a, b)
+
+
 def _dmd(dtype):
     def fn(X, Y):
         values, vectors = eig(X[:4])
@@ -136,6 +143,7 @@ CASES = [
     Case("damped_lstsq", _lstsq, ("damped_lstsq",)),
     Case("least_squares", _least_squares, ("least_squares", "LeastSquaresSolution")),
     Case("minimise", _minimise, ("minimise", "MinimiseSolution")),
+    Case("matmul", _matmul, ("matmul",)),
     Case("at_minimum", _at_minimum, ("at_minimum",)),
     Case("checkpointed_scan", _scan, ("checkpointed_scan",)),
     Case("operators", _operators, ("gradient", "divergence", "laplacian", "norm")),

@@ -283,11 +283,32 @@ CASES = [
         ("phi_loss", "ReducedModel", "Snapshot"),
         no_grad="its gradient leaves out the scale of the target on purpose; "
         "tests/rom/test_phi.py compares it with differences that do the same",
+        networks="decoder and latent velocity",
     ),
-    Case("forecast", _forecast, ("forecast", "Forecast", "decode_frames")),
-    Case("inversion", _invert, ("invert", "Inversion", "LatentLaw", "latent_law")),
-    Case("sensor encoder", _encoder, ("SensorEncoder",)),
-    Case("latent velocity", _velocity, ("latent_velocity",)),
+    Case(
+        "forecast",
+        _forecast,
+        ("forecast", "Forecast", "decode_frames"),
+        networks="decoder and latent velocity",
+    ),
+    Case(
+        "inversion",
+        _invert,
+        ("invert", "Inversion", "LatentLaw", "latent_law"),
+        networks="decoder and latent velocity",
+    ),
+    Case(
+        "sensor encoder",
+        _encoder,
+        ("SensorEncoder",),
+        networks="decoder and latent velocity",
+    ),
+    Case(
+        "latent velocity",
+        _velocity,
+        ("latent_velocity",),
+        networks="decoder and latent velocity",
+    ),
     Case(
         "POD-Galerkin",
         _pod,
@@ -341,8 +362,14 @@ CASES = [
         no_grad="Φ-ROM's leaves out the scale of its target; of each loss "
         "tests/rom/test_phi.py and test_autodecoders.py have the truth",
         slow="three whole updates to compile; their losses are lines of their own",
+        networks="decoder and latent velocity",
     ),
-    Case("CROM's steps", _crom, ("CROMDynamics", "decoder_jacobian")),
+    Case(
+        "CROM's steps",
+        _crom,
+        ("CROMDynamics", "decoder_jacobian"),
+        networks="decoder and latent velocity",
+    ),
     Case("samples", _samples, ("snapshots", "sequences", "Sequence")),
     Case("stratified subset", _subset, ("stratified_subset",)),
 ]

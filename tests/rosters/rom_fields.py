@@ -59,7 +59,13 @@ CASES = [
         "fields from few points",
         _cheap,
         ("AbstractFieldDecoder", "CoarseDecoder", "SampledDecoder", "coarsened"),
+        networks="a decoder",
     ),
     Case("fields by features", _readout, ("Readout", "RandomSines")),
-    Case("fields from a table", _tabulated, ("TabulatedDecoder", "tabulated")),
+    Case(
+        "fields from a table",
+        _tabulated,
+        ("TabulatedDecoder", "tabulated"),
+        networks="a decoder",
+    ),
 ]

@@ -94,11 +94,17 @@ def _rows_in_batch(dtype):
 
 CASES = [
     Case("rows of a table", _rows_in_batch, ("table_rows", "RowsUpdate")),
-    Case("per_sample", _objective, ("per_sample", "PerSample", "Batch")),
+    Case(
+        "per_sample",
+        _objective,
+        ("per_sample", "PerSample", "Batch"),
+        networks="the loss of the case",
+    ),
     Case(
         "gradient_update",
         _update,
         ("gradient_update", "GradientUpdate", "UpdateState"),
+        networks="the loss of the case",
     ),
     Case(
         "updates of updates",
@@ -109,6 +115,7 @@ CASES = [
             "alternating_update",
             "ensemble_update",
         ),
+        networks="the loss of the case",
     ),
     Case("array source", _source, ("ArraySource",)),
 ]

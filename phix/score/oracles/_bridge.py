@@ -85,11 +85,16 @@ class Bridge(AbstractPredictor):
         # Cov[x₀, x] and Cov[x₁, x], and the gain of either.
         to_0 = c.alpha * c0 + c.beta * self.cross
         to_1 = c.beta * c1 + c.alpha * jnp.swapaxes(self.cross, -1, -2)
-        x0 = m0 + jnp.einsum("ijab,ijb->ija", to_0, pulled)
-        x1 = m1 + jnp.einsum("ijab,ijb->ija", to_1, pulled)
+        x0 = m0 + jnp.einsum("ijab,ijb->ija", to_0, pulled, precision="highest")
+        x1 = m1 + jnp.einsum("ijab,ijb->ija", to_1, pulled, precision="highest")
 
         def mean(values):
-            return jnp.einsum("ij,ija->a", shares, jnp.broadcast_to(values, x0.shape))
+            return jnp.einsum(
+                "ij,ija->a",
+                shares,
+                jnp.broadcast_to(values, x0.shape),
+                precision="highest",
+            )
 
         score = -mean(pulled)
         velocity = c.d_alpha * mean(x0) + c.d_beta * mean(x1) - c.gamma_d_gamma * score

@@ -10,6 +10,7 @@ import numpy as np
 
 from phix._errors import is_concrete, require
 from phix._types import Array, Float, PRNGKeyArray, PyTree, RealScalar
+from phix.num import matmul
 from phix.score._base import White
 from phix.score._path import AbstractPath, check_kind
 from phix.score._predict import AbstractPredictor, Denoised
@@ -70,21 +71,21 @@ class Mixture(eqx.Module):
     @property
     def mean(self) -> Float[Array, " dim"]:
         """The mean of the law."""
-        return self.weights @ self.means
+        return matmul(self.weights, self.means)
 
     @property
     def covariance(self) -> Float[Array, "dim dim"]:
         """The covariance of the law."""
         apart = self.means - self.mean
         inside = self.covariances + apart[:, :, None] * apart[:, None, :]
-        return jnp.einsum("k,kij->ij", self.weights, inside)
+        return jnp.tensordot(self.weights, inside, 1, precision=_HIGHEST)
 
     def sample(self, *, key: PRNGKeyArray) -> Float[Array, " dim"]:
         """One draw."""
         choice, noise = jr.split(key)
         k = jr.categorical(choice, jnp.log(self.weights))
         z = jr.normal(noise, self.means.shape[1:], self.means.dtype)
-        return self.means[k] + root(self.covariances[k]) @ z
+        return self.means[k] + matmul(root(self.covariances[k]), z)
 
     def log_prob(self, x: Float[Array, " dim"]) -> Float[Array, ""]:
         """The logarithm of the density."""
@@ -113,14 +114,15 @@ class Mixture(eqx.Module):
         """
 
         def one(mean, covariance):
-            cross = covariance @ operator.T
-            spread = operator @ cross + noise
+            cross = matmul(covariance, operator.T)
+            spread = matmul(operator, cross) + noise
             gain = jnp.linalg.solve(spread, cross.T).T
-            off = readings - operator @ mean
-            updated = covariance - gain @ cross.T
+            off = readings - matmul(operator, mean)
+            updated = covariance - matmul(gain, cross.T)
             _, log_det = jnp.linalg.slogdet(spread)
-            evidence = -0.5 * (off @ jnp.linalg.solve(spread, off) + log_det)
-            return mean + gain @ off, 0.5 * (updated + updated.T), evidence
+            square = matmul(off, jnp.linalg.solve(spread, off))
+            evidence = -0.5 * (square + log_det)
+            return mean + matmul(gain, off), 0.5 * (updated + updated.T), evidence
 
         means, covariances, evidence = jax.vmap(one)(self.means, self.covariances)
         log_weights = jnp.log(self.weights) + evidence
@@ -220,7 +222,8 @@ class Exact(AbstractPredictor):
         shares = spectral.shares(apart)
         score = -spectral.back(shares, pulled)
         within = c.alpha * spectral.back(shares, spectral.eigenvalues * pulled)
-        return shares @ self.law.means + within, score, c
+        mean = matmul(shares, self.law.means)
+        return mean + within, score, c
 
 
 class _Spectral(eqx.Module):
