@@ -1,10 +1,12 @@
 """A hundred thousand Burgers runs, ten frames of each on the disk; with kills, goodput.
 
-    python -m bench.scale.burgers [--runs N] [--kill-every SECONDS] [--kills N]
+    python -m bench.scale.whole [--problem burgers] [--runs N] [--kill-every SECONDS]
+        [--kills N]
 
-Each run takes 1,000 steps on 256 points. The sweep runs in a process of its own, which
-is killed by SIGKILL as asked and started again. Counted is everything from the first
-start to the last exit: imports, compiling, writing, and reading back what earlier
+Each run of `burgers` takes 1,000 steps on 256 points; of `turbulence`, which is to last
+for minutes and write little, 1,000 on 64². The sweep runs in a process of its own,
+which is killed by SIGKILL as asked and started again. Counted is everything from the
+first start to the last exit: imports, compiling, writing, and reading back what earlier
 processes had written. With kills it is run once undisturbed first, and prints what a
 kill cost and the goodput: undisturbed seconds over seconds.
 """
@@ -21,26 +23,29 @@ from pathlib import Path
 import numpy as np
 
 
-def child(directory, runs):
+PROBLEMS = ("burgers", "turbulence")
+
+
+def child(directory, problem, runs):
     """The sweep itself."""
     import jax
 
-    from bench.scale.problems import burgers
+    from bench.scale.problems import PROBLEMS
     from phix.parallel import make_mesh, use_cores
     from phix.sweeps import latin_hypercube, sweep
 
     use_cores()
     jax.config.update("jax_compilation_cache_dir", f"{directory}/programs")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    fn, ranges = burgers()
+    fn, ranges = PROBLEMS[problem]()
     points = latin_hypercube(ranges, runs)
     sweep(fn, points, directory, mesh=make_mesh(), progress=False)
 
 
-def finished(directory, runs, kill_every=None, kills=0):
+def finished(directory, problem, runs, kill_every=None, kills=0):
     """Seconds until the sweep is whole, and how many kills it took."""
-    command = [sys.executable, "-m", "bench.scale.burgers", "--child", str(directory)]
-    command += ["--runs", str(runs)]
+    command = [sys.executable, "-m", "bench.scale.whole", "--child", str(directory)]
+    command += ["--problem", problem, "--runs", str(runs)]
     start, done = time.perf_counter(), 0
     while True:
         process = subprocess.Popen(command)
@@ -74,21 +79,22 @@ def report(directory, runs, seconds):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--problem", default="burgers", choices=PROBLEMS)
     parser.add_argument("--runs", type=int, default=100_000)
     parser.add_argument("--kill-every", type=float, default=60.0)
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--child", type=Path)
     options = parser.parse_args()
     if options.child:
-        return child(options.child, options.runs)
+        return child(options.child, options.problem, options.runs)
     root = Path(tempfile.mkdtemp())
     try:
-        seconds, _ = finished(root / "whole", options.runs)
+        seconds, _ = finished(root / "whole", options.problem, options.runs)
         report(root / "whole", options.runs, seconds)
         if options.kills:
             every = options.kill_every
             killed, kills = finished(
-                root / "killed", options.runs, every, options.kills
+                root / "killed", options.problem, options.runs, every, options.kills
             )
             report(root / "killed", options.runs, killed)
             cost = (killed - seconds) / max(kills, 1)
