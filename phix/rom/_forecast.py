@@ -171,8 +171,8 @@ def _between(
     slopes = jax.vmap(lambda t, y: velocity(t, y, args))(made.ts, made.us)
     dtype = made.first_bad_time.dtype
     with eagerly(ts, knots):
-        times, knots = (jnp.asarray(np.asarray(x, float), dtype) for x in (ts, knots))
-    us = hermite(times, knots, made.us, slopes)
+        times, ends = (jnp.asarray(np.asarray(x, float), dtype) for x in (ts, knots))
+    us = hermite(times, ends, made.us, slopes)
     bad = ~jnp.all(jnp.isfinite(us), axis=1)
     first = jnp.where(jnp.any(bad), times[jnp.argmax(bad)], made.first_bad_time)
     return us, first
