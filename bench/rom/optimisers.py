@@ -3,9 +3,10 @@
     python -m bench.rom.optimisers [--problem burgers] [--longest 0.5] [--figure FILE]
 
 Every optimiser takes its best rate of the problem's three, for each length of the
-schedule (the longest, in the steps of the table, halved three times), by the rollout of eight training trajectories; the error drawn is that of
-unseen trajectories on all frames. Latents have three times the rate of the networks.
-Seconds are those of the training, compilation counted.
+schedule (the longest, in those of the table, halved three times), by the rollout of
+eight training trajectories; the error drawn is that of unseen trajectories on all
+frames. Latents have three times the rate of the networks. Seconds are those of the
+training, compilation counted.
 """
 
 import argparse
