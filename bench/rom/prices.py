@@ -8,7 +8,8 @@ sensors and whole fields at 64², for so many frames within the times of the tes
 against the solver as it is and as coarse as the error allows; first by the decoder,
 then by readouts fitted to it on forecasts of the training trajectories. The latents
 take the longest steps that move forecasts from the training starts by `--tolerance`
-(`rom.longest_step`), and fields are decoded there and joined by splines. `--keep` puts
+(`rom.longest_step`), and fields are decoded there and joined by splines. First frames
+are inverted from `--nodes` of their nodes, to the most probable latent. `--keep` puts
 trained models into a folder and takes them from there.
 """
 
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=64, help="of readouts")
     parser.add_argument("--sines", type=int, default=512, help="of readouts")
     parser.add_argument("--tolerance", type=float, default=0.01, help="of long steps")
+    parser.add_argument("--nodes", type=int, default=512, help="that are inverted")
     parser.add_argument("--keep", type=Path, help="folder of trained models")
     choices = parser.parse_args()
     if choices.keep is not None:
@@ -100,6 +102,9 @@ def main() -> None:
             dt=problem.dt,
             latent_dt=step,
             between="fields",
+            inverting=partial(
+                rom.invert_frames, likely=True, nodes=choices.nodes, max_restarts=2
+            ),
             places=sensors,
         )
         print(f"\n{name}\n{pricing(sensors=sensors, spent=spent)}")

@@ -154,6 +154,7 @@ def price(
     scheme: dfx.AbstractSolver | None = None,
     latent_dt: RealScalar | None = None,
     between: str = "latents",
+    inverting: Callable = invert_frames,
     places: Float[Array, "points dim"] | None = None,
     batch: int = 64,
     spent: float = 0.0,
@@ -185,6 +186,8 @@ def price(
     - `latent_dt`, `between`: step of the forecasts, and what is found between steps, as
       for `forecast`; see `longest_step`.
     - `sensors`: points at which few values of a field are wanted, or their `readout`.
+    - `inverting`: `inverting(model, us, grid, accept=…)`, in place of `invert_frames`;
+      for example that with `likely=True` and few `nodes`.
     - `places`: the points of a `readout`, for the coarse solver to be read at.
     - `fields`: a `readout` on the grid of the tests, to be priced and judged in place
       of the decoder.
@@ -221,7 +224,7 @@ def price(
     fine = Resolution(test.grid.shape, _steps_in(float(np.max(np.diff(ts))), dt))
     family = Solver(build, scheme, test)
     accept = acceptance(model, train.us, train.grid)
-    invert = _inverting(model, test, accept)
+    invert = _inverting(model, test, accept, inverting)
     # As many as are timed: one program for both.
     several = invert(max(batch, test.us.shape[0]))
     starts = several().latent[: test.us.shape[0], 0]
@@ -304,12 +307,14 @@ def _error(
     return float(np.mean([float(one(model, *row)) for row in rows]))
 
 
-def _inverting(model: ReducedModel, test: TrainingData, accept: float) -> Callable:
+def _inverting(
+    model: ReducedModel, test: TrainingData, accept: float, inverting: Callable
+) -> Callable:
     """From a number to the call that inverts as many first frames at once."""
 
     def many(count: int) -> Callable:
         first = jnp.resize(test.us[:, :1], (count, 1, *test.us.shape[2:]))
-        return lambda: invert_frames(model, first, test.grid, accept=accept)
+        return lambda: inverting(model, first, test.grid, accept=accept)
 
     return many
 
