@@ -227,9 +227,9 @@ def invert_frames(
     - `nodes`: how many nodes are looked at, spread evenly and at random; all by
       default. A few dozen for each latent tell latents apart that fields do.
 
-    **Returns:** an `Inversion` whose arrays begin with "trajectories frames"; its errors
-    are those at the nodes looked at. Modes of that very grid are projected on: no
-    search, no work.
+    **Returns:** an `Inversion` whose arrays begin with "trajectories frames", with the
+    errors at the nodes looked at. Modes of that very grid are projected on: no search,
+    no work.
 
     **Raises:** `ValueError` for fewer nodes than one.
     """
