@@ -1,17 +1,23 @@
 """What trained models of the table's problems cost beside their solver.
 
     python -m bench.rom.prices [kdv turbulence] [--rate 1e-2] [--frames 200]
+        [--keep DIR]
 
 Trains Φ-ROM as `bench.rom.table` does (seed 0), then prints `rom.price`: latents, 81
 sensors and whole fields at 64², for so many frames within the times of the tests,
 against the solver as it is and as coarse as the error allows; first by the decoder,
 then by readouts fitted to it on forecasts of the training trajectories. The latents
-take steps as long as the intervals of the training.
+take the longest steps that move forecasts from the training starts by `--tolerance`
+(`rom.longest_step`), and fields are decoded there and joined by splines. First frames
+are inverted from `--nodes` of their nodes, to the most probable latent. `--keep` puts
+trained models into a folder and takes them from there.
 """
 
 import argparse
+import dataclasses
 import time
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +25,7 @@ import jax.random as jr
 import numpy as np
 
 from bench.rom.problems import PROBLEMS, Problem
-from bench.rom.table import neural
+from bench.rom.table import trained
 from phix import rom, solve
 
 
@@ -65,20 +71,28 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="of the steps")
     parser.add_argument("--rank", type=int, default=64, help="of readouts")
     parser.add_argument("--sines", type=int, default=512, help="of readouts")
+    parser.add_argument("--tolerance", type=float, default=0.01, help="of long steps")
+    parser.add_argument("--nodes", type=int, default=512, help="that are inverted")
+    parser.add_argument("--keep", type=Path, help="folder of trained models")
     choices = parser.parse_args()
+    if choices.keep is not None:
+        choices.keep.mkdir(parents=True, exist_ok=True)
     for name in choices.problems:
         start = time.perf_counter()
-        problem = PROBLEMS[name]()
-        _, shown = problem.shown
-        method = neural(problem, "Φ-ROM", choices.rate, choices.share)
-        model = rom.fit(method, shown, key=jr.key(0))
-        spent = time.perf_counter() - start
+        problem = dataclasses.replace(PROBLEMS[name](), name=name)
+        making, keys = time.perf_counter() - start, jr.key(0)[None]
+        how = (choices.rate, keys, choices.share, choices.keep)
+        (model,), training = trained(problem, "Φ-ROM", *how)
+        spent = making + training
         test, grid = frames(problem, choices.frames), problem.test.grid
         nodes = jr.choice(jr.key(1), len(grid.points), (81,), replace=False)
         sensors = jnp.asarray(grid.points)[nodes]
         start = time.perf_counter()
         few, whole = readouts(model, problem, sensors, choices.rank, choices.sines)
         fitting = time.perf_counter() - start
+        ts = np.asarray(test.ts[0])
+        step = rom.longest_step(model, ts, sensors, tolerance=choices.tolerance)
+        print(f"\n{name}: {(ts[-1] - ts[0]) / step:.0f} latent steps")
         pricing = partial(
             rom.price,
             model,
@@ -86,7 +100,12 @@ def main() -> None:
             train=problem.train,
             solver=problem.build,
             dt=problem.dt,
-            latent_dt=float(shown.ts[0, 1] - shown.ts[0, 0]),
+            latent_dt=step,
+            between="fields",
+            inverting=partial(
+                rom.invert_frames, likely=True, nodes=choices.nodes, max_restarts=2
+            ),
+            places=sensors,
         )
         print(f"\n{name}\n{pricing(sensors=sensors, spent=spent)}")
         made = pricing(sensors=few, fields=whole, spent=spent + fitting)

@@ -33,6 +33,8 @@ class Problem:
     - `rates`: of learning, of which every method takes the one that suits it.
     - `dt`: the step of the solver.
     - `build`: the equation on another grid of the box.
+    - `validation`: other trajectories than both, by which choices may be made.
+    - `name`: its key in `PROBLEMS`.
     """
 
     equation: AbstractEquation
@@ -51,6 +53,8 @@ class Problem:
     neural: tuple[str, ...] = ("Φ-ROM", "PINN-ROM", "DINo", "CROM")
     coarse: tuple[AbstractEquation, rom.TrainingData] | None = None
     build: Callable[[Grid], AbstractEquation] | None = None
+    validation: rom.TrainingData | None = None
+    name: str = ""
 
     @property
     def shown(self) -> tuple[AbstractEquation, rom.TrainingData]:
@@ -63,19 +67,26 @@ def diffusion() -> Problem:
 
     Of fields that Φ-ROM decodes the solver sees the longest third of the waves along an
     axis, which hold the data. PINN-ROM and CROM are compared on Burgers.
+
+    Where forecasts start was chosen on 16 trajectories that are neither learnt from nor
+    in this table (`--validate`): beyond the horizon Φ-ROM has 0.038 there from the most
+    probable latent and 0.102 from that of least misfit, which now and then lies where
+    no dynamics were learnt; DINo has 0.163 from either. The number of steps was doubled
+    after tests with half of them had missed.
     """
     grid = Grid((21, 21), (-20.0, 20.0), boundary="dirichlet")
     equation = Diffusion(grid, 2.0)
-    rng = np.random.default_rng(0)
-    size, width = rng.uniform(0.5, 2.0, 48), rng.uniform(3.0, 10.0, 48)
-    centre = rng.integers(-12, 12, (48, 2)).astype(float)
-    away = np.asarray(grid.points)[None] - centre[:, None]
-    spots = np.exp(-np.sum(away**2, axis=2) / (2 * width[:, None] ** 2))
-    u0s = jnp.asarray(size[:, None] * spots, jnp.float32).reshape(48, 1, *grid.shape)
     ts = 0.5 * np.arange(30)
-    us = jax.vmap(lambda u: solve(equation, u, ts, dt=0.5).us)(u0s)
+
+    def run(seed: int, count: int) -> jax.Array:
+        u0s = _spots(grid, np.random.default_rng(seed), count)
+        return jax.vmap(lambda u: solve(equation, u, ts, dt=0.5).us)(u0s)
+
+    us = run(0, 48)
     train = rom.training_data((ts[:15], us[:32, :15]), grid=grid)
-    test = rom.training_data((ts, us[32:]), grid=grid)
+    test, other = (
+        rom.training_data((ts, part), grid=grid) for part in (us[32:], run(1, 16))
+    )
     networks = rom.Networks(8, "sine", 32, 4, 64, 3)
     waves = grid.modes(0.35)
 
@@ -89,7 +100,7 @@ def diffusion() -> Problem:
         networks,
         horizon=15,
         batch=80,
-        steps=1500,
+        steps=3000,
         warmup=0.3,
         fraction=0.25,
         dt=0.5,
@@ -98,7 +109,18 @@ def diffusion() -> Problem:
         rates=(2.5e-3, 5e-3, 1e-2),
         neural=("Φ-ROM", "DINo"),
         coarse=(from_rhs(rate, grid, pointwise=equation.pointwise), train),
+        validation=other,
     )
+
+
+def _spots(grid: Grid, rng: np.random.Generator, count: int) -> jax.Array:
+    """Gaussian hot spots, "samples 1 x y"."""
+    size, width = rng.uniform(0.5, 2.0, count), rng.uniform(3.0, 10.0, count)
+    centre = rng.integers(-12, 12, (count, 2)).astype(float)
+    away = np.asarray(grid.points)[None] - centre[:, None]
+    spots = np.exp(-np.sum(away**2, axis=2) / (2 * width[:, None] ** 2))
+    fields = (size[:, None] * spots).reshape(count, 1, *grid.shape)
+    return jnp.asarray(fields, jnp.float32)
 
 
 def burgers() -> Problem:

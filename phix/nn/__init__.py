@@ -15,6 +15,7 @@ from phix.nn._fourier import FourierDecoder as FourierDecoder
 from phix.nn._low_precision import LowPrecision as LowPrecision
 from phix.nn._normalise import (
     AbstractNormaliser as AbstractNormaliser,
+    Fixed as Fixed,
     MinMax as MinMax,
     Standardiser as Standardiser,
     trainable as trainable,

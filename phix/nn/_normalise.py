@@ -100,8 +100,18 @@ class Standardiser(AbstractNormaliser):
         return x * _column(self.std, x) + _column(self.mean, x)
 
 
+class Fixed(eqx.Module):
+    """What travels with a model and is not trained, like the numbers of a normaliser.
+
+    - `value`: any PyTree.
+    """
+
+    value: PyTree
+
+
 def trainable(model: PyTree) -> PyTree:
-    """Which leaves an optimiser may move: floating arrays outside normalisers.
+    """Which leaves an optimiser may move: floating arrays outside normalisers and
+    `Fixed`.
 
     **Arguments:**
 
@@ -110,15 +120,15 @@ def trainable(model: PyTree) -> PyTree:
     **Returns:** a tree of `True`/`False` of the same structure, for `eqx.partition`.
     """
 
-    def is_normaliser(node):
-        return isinstance(node, AbstractNormaliser)
+    def is_kept(node):
+        return isinstance(node, AbstractNormaliser | Fixed)
 
     def mark(node):
-        if is_normaliser(node):
+        if is_kept(node):
             return jax.tree.map(lambda _: False, node)
         return eqx.is_inexact_array(node)
 
-    return jax.tree.map(mark, model, is_leaf=is_normaliser)
+    return jax.tree.map(mark, model, is_leaf=is_kept)
 
 
 def _column(values: Array, x: Array) -> Array:

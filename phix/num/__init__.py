@@ -22,6 +22,7 @@ from phix.num._norm import norm as norm
 from phix.num._phi import phi as phi, phis as phis
 from phix.num._scan import checkpointed_scan as checkpointed_scan
 from phix.num._sine import cosine as cosine, sine as sine
+from phix.num._spline import spline_weights as spline_weights
 
 
 __all__ = [
@@ -45,4 +46,5 @@ __all__ = [
     "phi",
     "phis",
     "sine",
+    "spline_weights",
 ]

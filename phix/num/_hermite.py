@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from phix._errors import eagerly
 from phix._types import Array, Float
 
 
@@ -29,14 +30,18 @@ def hermite(
     **Reference:** E. Hairer, S. Nørsett, G. Wanner, *Solving Ordinary Differential
     Equations I*, Springer 1993, §II.6 (6.7).
     """
-    place = jnp.searchsorted(knots, t, side="right") - 1
-    place = jnp.clip(place, 0, knots.shape[0] - 2)
+    # What is known beforehand is no part of a program.
+    with eagerly(t, knots):
+        t, knots = jnp.asarray(t), jnp.asarray(knots)
+        place = jnp.searchsorted(knots, t, side="right") - 1
+        place = jnp.clip(place, 0, knots.shape[0] - 2)
+        length = knots[place + 1] - knots[place]
+        share = (t - knots[place]) / length
 
     def along(x: Array) -> Array:
         return x.reshape(x.shape[0], *[1] * (values.ndim - 1)).astype(values.dtype)
 
-    h = along(knots[place + 1] - knots[place])
-    s = along((t - knots[place]) / (knots[place + 1] - knots[place]))
+    h, s = along(length), along(share)
     y, rise = values[place], values[place + 1] - values[place]
     before, after = h * slopes[place], h * slopes[place + 1]
     curve = 3 * rise - 2 * before - after

@@ -61,6 +61,7 @@ from phix.rom._invert import (
     invert_frames as invert_frames,
     latent_law as latent_law,
 )
+from phix.rom._longest import longest_step as longest_step
 from phix.rom._lspg import LSPG as LSPG, LSPGDynamics as LSPGDynamics
 from phix.rom._method import AbstractMethod as AbstractMethod, fit as fit
 from phix.rom._model import (
@@ -153,6 +154,7 @@ __all__ = [
     "invert_frames",
     "latent_law",
     "latent_velocity",
+    "longest_step",
     "low_rank",
     "phi_loss",
     "pod_modes",

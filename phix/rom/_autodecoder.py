@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import jax.random as jr
 
 from phix import nn
+from phix._errors import require
 from phix._types import Array, IntScalar, PRNGKeyArray, PyTree
 from phix.data import Trajectory
 from phix.rom._data import Sequence, Snapshot, TrainingData, training_data
+from phix.rom._encoder import tabled
 from phix.rom._method import AbstractMethod
 from phix.rom._model import ReducedModel
 from phix.rom._networks import Networks
@@ -61,12 +63,25 @@ class AbstractAutoDecoder(AbstractMethod):
         model = self.networks.build(data, key=key)
         run_key = jr.fold_in(key, 1)
         trained = self._train(model, self._chosen_update(data), data, run_key)
-        return self.finish(trained, data)
+        return self._finished(trained, data)
+
+    def _finished(self, trained: ReducedModel, data: TrainingData) -> ReducedModel:
+        """The finished model with its latents in a table, and its encoder."""
+        model = tabled(trained, data)
+        made = self.finish(model, data)
+        return eqx.tree_at(
+            lambda made: made.encoder, made, model.encoder, is_leaf=lambda x: x is None
+        )
 
     def _chosen_update(self, data: TrainingData) -> AbstractUpdate:
         update = self.update(data)
         if not self.training.rows_only:
             return update
+        require(
+            self.networks.encoder_width == 0,
+            "rows_only: an encoder has no rows of its own; leave it out, or take "
+            "encoder_width=0",
+        )
         return rows_only(update, isinstance(self.samples(data), Snapshot))
 
     def _train(
@@ -118,7 +133,7 @@ def fit_ensemble(
     def member(i):
         return jax.tree.map(lambda x: x[i] if eqx.is_array(x) else x, trained)
 
-    return [method.finish(member(i), data) for i in range(len(keys))]
+    return [method._finished(member(i), data) for i in range(len(keys))]
 
 
 def rows_only(update: AbstractUpdate, of_snapshots: bool) -> AbstractUpdate:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from phix._errors import is_concrete
-from phix._types import Array
+from phix._types import Array, Float
 from phix.integrate import solve
 from phix.metrics import relative_l2
 from phix.pde import AbstractDiscrete, AbstractEquation
@@ -75,19 +75,47 @@ class Solver(eqx.Module):
     def refine(self, resolution: Resolution) -> Callable:
         """`refine(us)`: what `run` gives, on the grid and times of the test fields."""
         grid, fine = self.grid(resolution), self.test.grid
-        count = self.test.ts.shape[1]
-        stride = round(1 / resolution.steps) if resolution.steps < 1 else 1
-        after, part = np.divmod(np.arange(count), stride)
 
         def refine(us: Array) -> Array:
-            if stride > 1:
-                shape = (count,) + (1,) * (us.ndim - 1)
-                share = jnp.asarray(part / stride, us.dtype).reshape(shape)
-                later = np.minimum(after + 1, us.shape[0] - 1)
-                us = (1 - share) * us[after] + share * us[later]
+            us = self._frames(us, resolution)
             return jax.vmap(lambda u: resample(u, grid, fine))(us)
 
         return refine
+
+    def read(
+        self, resolution: Resolution, points: Float[Array, "points dim"]
+    ) -> Callable:
+        """`read(us)`: what `run` gives at points, "time channels points", all times.
+
+        As by `refine` and the grid's interpolation to the points, by weights.
+        """
+        grid, fine = self.grid(resolution), self.test.grid
+        dtype = self.test.us.dtype
+        units = jnp.eye(math.prod(grid.shape), dtype=dtype).reshape(-1, 1, *grid.shape)
+
+        def seen(unit: Array) -> Array:
+            return fine.evaluate(resample(unit, grid, fine), points.astype(dtype))[0]
+
+        weights = jax.lax.map(seen, units)
+
+        def read(us: Array) -> Array:
+            flat = us.reshape(*us.shape[:2], -1)
+            few = jnp.matmul(flat, weights, precision="highest")
+            return self._frames(few, resolution)
+
+        return read
+
+    def _frames(self, us: Array, resolution: Resolution) -> Array:
+        """At all times of the test fields, by lines between those there are."""
+        stride = round(1 / resolution.steps) if resolution.steps < 1 else 1
+        if stride == 1:
+            return us
+        count = self.test.ts.shape[1]
+        after, part = np.divmod(np.arange(count), stride)
+        share = jnp.asarray(part / stride, us.dtype)
+        share = share.reshape(count, *[1] * (us.ndim - 1))
+        later = np.minimum(after + 1, us.shape[0] - 1)
+        return (1 - share) * us[after] + share * us[later]
 
     def error(self, resolution: Resolution) -> float:
         """The mean error on the test trajectories."""

@@ -1,4 +1,4 @@
-"""A network from readings to latents: an inversion learnt once."""
+"""A network from readings to latents: an inversion learnt once, or with the model."""
 
 from collections.abc import Callable
 
@@ -47,6 +47,65 @@ class SensorEncoder(eqx.Module):
         return self.network(self.readings(values).reshape(-1))
 
 
+class EncodedTable(eqx.Module):
+    r"""The latents of training frames by an encoder, $\alpha = E(u)$, while it is
+    trained: in the place of `ReducedModel.latents`, of which losses take rows.
+
+    - `frames`: their readings, "trajectories frames channels points", standardised.
+    - `network`: E.
+    """
+
+    frames: nn.Fixed
+    network: Callable
+
+    def __getitem__(self, place: tuple | Array) -> Array:
+        """The latents of one frame, or of the frames of a trajectory."""
+        seen = self.frames.value[place]
+        rows = seen.reshape(-1, seen.shape[-2] * seen.shape[-1])
+        return jax.vmap(self.network)(rows).reshape(*seen.shape[:-2], -1)
+
+
+def encoded_table(
+    data: TrainingData,
+    latent_size: int,
+    *,
+    width: int,
+    depth: int,
+    key: PRNGKeyArray,
+) -> EncodedTable:
+    """The frames of the data with an untrained network that reads all their nodes."""
+    readings = nn.Standardiser.of(data.us, axis=2)
+    flat = data.us.reshape(*data.us.shape[:3], -1)
+    frames = jax.vmap(jax.vmap(readings))(flat)
+    network = _mlp(frames[0, 0].size, latent_size, width, depth, flat.dtype, key)
+    return EncodedTable(nn.Fixed(frames), network)
+
+
+def tabled(model: ReducedModel, data: TrainingData) -> ReducedModel:
+    """A model with its latents in a table, and the encoder beside it."""
+    if not isinstance(model.latents, EncodedTable):
+        return model
+    table, dtype = model.latents, data.us.dtype
+    rows = jnp.arange(data.us.shape[0])
+    latents = jax.lax.map(lambda row: table[row], rows)
+    size = latents.shape[-1]
+    law = LatentLaw(jnp.zeros(size, dtype), jnp.eye(size, dtype=dtype))
+    readings = nn.Standardiser.of(data.us, axis=2)
+    points = data.grid.points.astype(dtype)
+    return eqx.tree_at(
+        lambda model: (model.latents, model.encoder),
+        model,
+        (latents, SensorEncoder(points, readings, law, table.network)),
+        is_leaf=lambda x: x is None,
+    )
+
+
+def _mlp(
+    inputs: int, outputs: int, width: int, depth: int, dtype, key: PRNGKeyArray
+) -> eqx.nn.MLP:
+    return eqx.nn.MLP(inputs, outputs, width, depth, jax.nn.gelu, dtype=dtype, key=key)
+
+
 def fit_encoder(
     model: ReducedModel,
     data: TrainingData,
@@ -90,15 +149,7 @@ def fit_encoder(
     wanted = jax.vmap(law.whiten)(model.latents.reshape(len(frames), -1))
     size = seen[0].size
     net_key, run_key = jr.split(key)
-    network = eqx.nn.MLP(
-        size,
-        wanted.shape[1],
-        width,
-        depth,
-        jax.nn.gelu,
-        dtype=seen.dtype,
-        key=net_key,
-    )
+    network = _mlp(size, wanted.shape[1], width, depth, seen.dtype, net_key)
     readings = nn.Standardiser.of(seen, axis=1)
     encoder = SensorEncoder(places, readings, law, network)
 

@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from phix._errors import Result, is_concrete, require
+from phix._errors import Result, eagerly, is_concrete, nearest, require
 from phix._types import Array, Float, Int, PyTree, RealScalar
 from phix.data import Trajectory
 from phix.integrate import solve
 from phix.nn import FourierDecoder
-from phix.num import hermite
+from phix.num import hermite, spline_weights
 from phix.rom._model import AbstractLatentMap, ReducedModel
 from phix.rom._readout import Readout
 from phix.rom._velocity import decode_on
@@ -26,6 +26,7 @@ from phix.space import Grid
 _POINTS = 32768
 # Numbers in a basis at most.
 _BASIS = 2**24
+_BETWEEN = ("latents", "fields")
 
 
 class Forecast(eqx.Module):
@@ -54,6 +55,7 @@ def forecast(
     cond: Float[Array, "*time parameters"] | None = None,
     dt: RealScalar | None = None,
     scheme: dfx.AbstractSolver | None = None,
+    between: str = "latents",
     throw: bool = True,
 ) -> Forecast:
     """Integrates the latent ODE from `latent` and decodes where asked.
@@ -72,34 +74,67 @@ def forecast(
       longer than that, latents at output times are interpolated by cubics
       (`phix.num.hermite`): latents are often far smoother than frames are dense.
       Traced times or steps take one an interval at least. Of no account, like
-      `scheme`, where the dynamics are an `AbstractLatentMap`.
+      `scheme`, where the dynamics are an `AbstractLatentMap`. See `longest_step`.
     - `scheme`: a Diffrax solver, Bogacki–Shampine of order 3 by default.
+    - `between`: what is found in between where steps are longer than intervals:
+      `"latents"`, each of which is decoded then; or `"fields"`, decoded at the end of
+      the steps alone and joined by a cubic spline (`phix.num.spline_weights`), all
+      through which a failure spreads.
     - `throw`: raise if the latents blow up, where that can be seen (not under jit).
 
     **Returns:** a `Forecast`. Latents cost one dynamics network a stage; fields one
-    decode of the points a frame.
+    decode of the points a frame, or with `between="fields"` a step.
 
     **Raises:** `ValueError` for values of `cond` that are not one row for each of `ts`,
-    or that vary where the dynamics are an `AbstractLatentMap`.
+    or that vary where the dynamics are an `AbstractLatentMap`, and for another word in
+    `between`.
     """
+    require(
+        between in _BETWEEN,
+        f"unknown between {between!r}{nearest(between, _BETWEEN)}",
+    )
     require(
         cond is None or cond.ndim == 1 or cond.shape[0] == len(ts),
         f"cond must hold one row for each of the {len(ts)} times, got shape "
         f"{None if cond is None else cond.shape}",
     )
+    knots = None
     if isinstance(model.dynamics, AbstractLatentMap):
-        trajectory = _mapped(model.dynamics, latent, ts, cond)
+        made = _mapped(model.dynamics, latent, ts, cond)
     else:
-        trajectory = _integrated(model.dynamics, latent, ts, cond, dt, scheme)
+        knots = _knots(ts, dt)
+        made = _integrated(model.dynamics, latent, ts, cond, dt, knots, scheme)
     if throw:
-        trajectory.throw()
+        made.throw()
+    latents, first_bad_time, fields = made.us, made.first_bad_time, None
+    if knots is not None:
+        latents, first_bad_time = _between(model.dynamics, made, knots, ts, cond)
+    if points is not None and knots is not None and between == "fields":
+        weights = jnp.asarray(
+            spline_weights(np.asarray(ts, float), knots), latent.dtype
+        )
+        few = decode_frames(model, made.us, points)
+        fields = jnp.tensordot(weights, few, 1, precision="highest")
+    elif points is not None:
+        fields = decode_frames(model, latents, points)
     return Forecast(
-        trajectory.ts,
-        trajectory.us,
-        None if points is None else decode_frames(model, trajectory.us, points),
-        trajectory.result,
-        trajectory.first_bad_time,
+        made.ts if knots is None else jnp.asarray(ts, made.ts.dtype),
+        latents,
+        fields,
+        made.result,
+        first_bad_time,
     )
+
+
+def _knots(ts: Array | np.ndarray, dt: RealScalar | None) -> np.ndarray | None:
+    """Where steps end that are longer than output intervals, if they are."""
+    if not is_concrete(ts) or dt is None or not is_concrete(dt):
+        return None
+    times = np.asarray(ts, float)
+    if dt <= np.max(np.diff(times)):
+        return None
+    count = max(1, math.ceil((times[-1] - times[0]) / float(dt) - 1e-6))
+    return np.linspace(times[0], times[-1], count + 1)
 
 
 def _integrated(
@@ -108,38 +143,48 @@ def _integrated(
     ts: Array | np.ndarray,
     cond: Array | None,
     dt: RealScalar | None,
+    knots: np.ndarray | None,
     scheme: dfx.AbstractSolver | None,
 ) -> Trajectory:
-    """The latents of a velocity."""
-    velocity, args = dynamics, cond
-    if cond is not None and cond.ndim == 2:
-        velocity, args = _driven(dynamics, latent, ts, cond)
+    """The latents of a velocity, at the knots if there are any."""
+    velocity, args = _velocity(dynamics, latent, ts, cond)
     scheme = dfx.Bosh3() if scheme is None else scheme
     march = partial(solve, velocity, latent, scheme=scheme, args=args, throw=False)
-    if not is_concrete(ts):
-        longest = jnp.max(jnp.diff(ts))
-        return march(ts, dt=longest, max_steps=1) if dt is None else march(ts, dt=dt)
-    times = np.asarray(ts)
-    longest = float(np.max(np.diff(times)))
-    if dt is None or not is_concrete(dt) or dt <= longest:
-        return march(ts, dt=longest if dt is None else dt)
-    count = max(1, math.ceil((times[-1] - times[0]) / float(dt) - 1e-6))
-    knots = np.linspace(times[0], times[-1], count + 1)
-    return _between(velocity, args, march(knots, dt=float(knots[1] - knots[0])), ts)
+    if knots is not None:
+        return march(knots, dt=float(knots[1] - knots[0]))
+    if dt is not None:
+        return march(ts, dt=dt)
+    if is_concrete(ts):
+        return march(ts, dt=float(np.max(np.diff(np.asarray(ts)))))
+    return march(ts, dt=jnp.max(jnp.diff(ts)), max_steps=1)
 
 
 def _between(
-    velocity: Callable, args: PyTree, made: Trajectory, ts: Array | np.ndarray
-) -> Trajectory:
-    """A trajectory at `ts`, by cubics between its own times."""
+    dynamics: Callable,
+    made: Trajectory,
+    knots: np.ndarray,
+    ts: Array | np.ndarray,
+    cond: Array | None,
+) -> tuple[Array, Array]:
+    """Latents at `ts` by cubics between the knots, and the first time that is bad."""
+    velocity, args = _velocity(dynamics, made.us[0], ts, cond)
     slopes = jax.vmap(lambda t, y: velocity(t, y, args))(made.ts, made.us)
-    times = jnp.asarray(ts, made.ts.dtype)
-    us = hermite(times, made.ts, made.us, slopes)
+    dtype = made.first_bad_time.dtype
+    with eagerly(ts, knots):
+        times, ends = (jnp.asarray(np.asarray(x, float), dtype) for x in (ts, knots))
+    us = hermite(times, ends, made.us, slopes)
     bad = ~jnp.all(jnp.isfinite(us), axis=1)
     first = jnp.where(jnp.any(bad), times[jnp.argmax(bad)], made.first_bad_time)
-    return eqx.tree_at(
-        lambda made: (made.ts, made.us, made.first_bad_time), made, (times, us, first)
-    )
+    return us, first
+
+
+def _velocity(
+    dynamics: Callable, latent: Array, ts: Array | np.ndarray, cond: Array | None
+) -> tuple[Callable, PyTree]:
+    """The velocity of the latents, and its arguments."""
+    if cond is not None and cond.ndim == 2:
+        return _driven(dynamics, latent, ts, cond)
+    return dynamics, cond
 
 
 def _driven(

@@ -1,16 +1,19 @@
 """From an observed field to the latent that decodes to it."""
 
+import math
 from functools import partial
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 
 from phix._errors import Result, require
 from phix._types import Array, Float, Int, PyTree, RealScalar
 from phix.metrics import relative_l2
 from phix.num import at_minimum, least_squares, norm
 from phix.rom._model import ReducedModel
+from phix.rom._phi import stratified_subset
 from phix.rom._pod import LinearDecoder
 from phix.rom._velocity import decode_on, decoder_jacobian
 from phix.space import Grid
@@ -206,21 +209,38 @@ def invert_frames(
     *,
     accept: float,
     starts: Float[Array, "trajectories frames latent"] | None = None,
+    likely: bool = False,
+    nodes: int | None = None,
+    max_restarts: int = 8,
 ) -> Inversion:
     """Inverts whole fields on a grid, all of them in one jitted call.
 
     **Arguments:**
 
-    - `model`, `accept`: see `invert`; `acceptance` gives a good value.
+    - `model`, `accept`, `max_restarts`: see `invert`; `acceptance` gives a good value.
     - `us`: the fields.
     - `grid`: where they live.
     - `starts`: where each search begins instead of zero.
+    - `likely`: find the most probable latents, the law of the training latents being
+      the prior and half of `accept` the error of the decoder: unseen fields do not lead
+      away from where dynamics were learnt.
+    - `nodes`: how many nodes are looked at, spread evenly and at random; all by
+      default. A few dozen for each latent tell latents apart that fields do.
 
-    **Returns:** an `Inversion` whose arrays begin with "trajectories frames". Modes of
-    that very grid are projected on: no search, no work.
+    **Returns:** an `Inversion` whose arrays begin with "trajectories frames", with the
+    errors at the nodes looked at. Modes of that very grid are projected on: no search,
+    no work.
+
+    **Raises:** `ValueError` for fewer nodes than one.
     """
+    require(nodes is None or nodes >= 1, f"nodes must be at least 1, got {nodes}")
+    size = math.prod(grid.shape)
+    chosen = None
+    if nodes is not None and nodes < size:
+        chosen = stratified_subset(size, nodes, key=jr.key(0))
     # As an array: another value is no other program.
-    return _invert_all(model, us, grid, jnp.asarray(accept, us.dtype), starts)
+    accept_ = jnp.asarray(accept, us.dtype)
+    return _invert_all(model, us, grid, accept_, starts, likely, chosen, max_restarts)
 
 
 @eqx.filter_jit
@@ -230,15 +250,29 @@ def _invert_all(
     grid: Grid,
     accept: Array,
     starts: Array | None,
+    likely: bool,
+    chosen: Array | None,
+    max_restarts: int,
 ) -> Inversion:
     if isinstance(model.decoder, LinearDecoder) and model.decoder.grid == grid:
         return jax.vmap(jax.vmap(partial(_projected, model.decoder)))(us)
-    points = grid.points.astype(us.dtype)
+    points, values = grid.points.astype(us.dtype), us.reshape(*us.shape[:3], -1)
+    if chosen is not None:
+        points, values = points[chosen], values[..., chosen]
+    search = partial(
+        invert,
+        model,
+        points,
+        prior=latent_law(model) if likely else None,
+        noise=accept / 2,
+        accept=accept,
+        max_restarts=max_restarts,
+    )
 
     def one(values: Array, start: Array | None) -> Inversion:
-        return invert(model, points, values, start=start, accept=accept)
+        return search(values, start=start)
 
-    return jax.vmap(jax.vmap(one))(us.reshape(*us.shape[:3], -1), starts)
+    return jax.vmap(jax.vmap(one))(values, starts)
 
 
 def _projected(decoder: LinearDecoder, u: Array) -> Inversion:

@@ -58,12 +58,15 @@ class ReducedModel(eqx.Module):
     - `latents`: one latent for each training snapshot, "trajectories frames latent";
       learnt beside the networks by an auto-decoder, and starting points for `invert`.
     - `parameters`: names of the equation's parameters, in the order of `cond`.
+    - `encoder`: from readings to a latent, where one was trained beside the decoder;
+      a start for `invert`.
     """
 
     decoder: Callable
     dynamics: Callable
     latents: Float[Array, "trajectories frames latent"]
     parameters: tuple[str, ...] = eqx.field(static=True, default=())
+    encoder: Callable | None = None
 
     @classmethod
     def auto_decoder(

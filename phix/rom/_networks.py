@@ -8,6 +8,7 @@ from phix import nn
 from phix._errors import nearest, require
 from phix._types import Array, PRNGKeyArray
 from phix.rom._data import TrainingData
+from phix.rom._encoder import encoded_table
 from phix.rom._model import ReducedModel
 
 
@@ -29,8 +30,12 @@ class Networks(eqx.Module):
     - `dynamics_width`, `dynamics_depth`: of `nn.SwishDynamics`.
     - `dynamics`: `"swish"`, that network; or `"dissipative"`, `nn.DissipativeDynamics`
       of two of them: latents then never grow.
+    - `encoder_width`, `encoder_depth`: of a network from whole fields to latents, which
+      is trained in place of a table of latents; 0 for the table. The model then has an
+      `encoder`. A table fits any frame on its own; an encoder makes near fields near
+      latents, and needs no inversion for fields on the grid of the data.
 
-    **Raises:** `ValueError` for an unknown decoder or dynamics.
+    **Raises:** `ValueError` for an unknown decoder or dynamics, and a negative width.
 
     **Good values:** r between the number of free parameters of a solution and ten times
     it; `"sine"` of width 32 and depth 4 in one dimension, `"fourier"` of width 64 to 80
@@ -44,6 +49,8 @@ class Networks(eqx.Module):
     dynamics_width: int = eqx.field(static=True, default=64)
     dynamics_depth: int = eqx.field(static=True, default=3)
     dynamics: str = eqx.field(static=True, default="swish")
+    encoder_width: int = eqx.field(static=True, default=0)
+    encoder_depth: int = eqx.field(static=True, default=2)
 
     def __check_init__(self):
         require(
@@ -54,10 +61,15 @@ class Networks(eqx.Module):
             self.dynamics in _DYNAMICS,
             f"unknown dynamics {self.dynamics!r}{nearest(self.dynamics, _DYNAMICS)}",
         )
+        require(
+            self.encoder_width >= 0 and self.encoder_depth >= 1,
+            "encoder_width must not be negative (0 for none) and encoder_depth at "
+            f"least 1, got {self.encoder_width} and {self.encoder_depth}",
+        )
 
     def build(self, data: TrainingData, *, key: PRNGKeyArray) -> ReducedModel:
         """The networks at their initial weights, with normalisers of the data and a
-        latent table of zeros.
+        latent table of zeros, or an encoder in its place.
 
         Channels and parameters that do not vary are divided by one.
         """
@@ -85,7 +97,17 @@ class Networks(eqx.Module):
 
         dynamics = _DYNAMICS[self.dynamics](network, dynamics_key)
         shape = data.us.shape[:2]
-        return ReducedModel.auto_decoder(decoder, dynamics, shape, data.parameters)
+        model = ReducedModel.auto_decoder(decoder, dynamics, shape, data.parameters)
+        if self.encoder_width == 0:
+            return model
+        table = encoded_table(
+            data,
+            self.latent_size,
+            width=self.encoder_width,
+            depth=self.encoder_depth,
+            key=jr.fold_in(key, 2),
+        )
+        return eqx.tree_at(lambda model: model.latents, model, table)
 
 
 def _standardiser(data: Array, *, axis: int) -> nn.Standardiser:

@@ -17,7 +17,7 @@ from phix.metrics import relative_l2
 from phix.pde import AbstractDiscrete, AbstractEquation
 from phix.rom._coarse import Resolution, Solver, coarsest
 from phix.rom._data import TrainingData, training_data
-from phix.rom._forecast import decode_frames, forecast
+from phix.rom._forecast import forecast
 from phix.rom._invert import acceptance, invert_frames
 from phix.rom._model import ReducedModel
 from phix.rom._readout import Readout
@@ -26,6 +26,7 @@ from phix.space import Grid
 
 _PARTS = ("latents", "sensors", "fields")
 _SOLVERS = ("solver", "coarse solver")
+_READ = "coarse solver, read"
 # Calls behind the time of an inversion, which is long.
 _FEW = 3
 
@@ -35,8 +36,9 @@ class Price(eqx.Module):
 
     - `seconds`: median seconds of one trajectory, and of `batch` of them at once, for
       `"inversion"` of the first frame on the whole grid, a forecast of `"latents"`, of
-      the fields at `"sensors"`, of whole `"fields"`, for the `"solver"` and the
-      `"coarse solver"`. Compilation is counted for none.
+      the fields at `"sensors"`, of whole `"fields"`, for the `"solver"`, the
+      `"coarse solver"` and, where the sensors are known, the `"coarse solver, read"` at
+      them in all frames. Compilation is counted for none.
     - `frames`, `batch`: how many.
     - `error`: of the forecasts, averaged over test trajectories and frames.
     - `coarse`, `coarse_error`: the coarsened solver, `None` where there is none.
@@ -119,6 +121,9 @@ class Price(eqx.Module):
                 f"coarse solver: {_described(self.coarse)}, error "
                 f"{self.coarse_error:.3g}; that of the model {self.error:.3g}."
             )
+        if _READ in self.seconds:
+            ratios = _ratios(self.gain("sensors", _READ))
+            lines.append(f"coarse solver, read, over sensors: {ratios}.")
         lines.append(
             f"a / b: one at a time / {self.batch} at once. Solves after which the "
             f"model pays: {self.spent:.3g} s of data and training over what each one "
@@ -148,6 +153,9 @@ def price(
     fields: Readout | None = None,
     scheme: dfx.AbstractSolver | None = None,
     latent_dt: RealScalar | None = None,
+    between: str = "latents",
+    inverting: Callable = invert_frames,
+    places: Float[Array, "points dim"] | None = None,
     batch: int = 64,
     spent: float = 0.0,
     rounds: int = 15,
@@ -163,7 +171,8 @@ def price(
 
     All are timed compiled, one after the other in every round, and the medians taken.
     A solver is timed for the fields on its own grid and times: reading sensors from
-    them and refining them is not counted against it.
+    them and refining them is not counted against it. What the coarse one takes with its
+    sensors read in all frames is a line of its own.
 
     **Arguments:**
 
@@ -174,8 +183,12 @@ def price(
       the grid of the data alone, which is not coarsened then.
     - `dt`, `scheme`: of the solver as it is, as for `solve`; `dt=None` for an equation
       with a native step.
-    - `latent_dt`: step of the forecasts, as for `forecast`.
+    - `latent_dt`, `between`: step of the forecasts, and what is found between steps, as
+      for `forecast`; see `longest_step`.
     - `sensors`: points at which few values of a field are wanted, or their `readout`.
+    - `inverting`: `inverting(model, us, grid, accept=…)`, in place of `invert_frames`;
+      for example that with `likely=True` and few `nodes`.
+    - `places`: the points of a `readout`, for the coarse solver to be read at.
     - `fields`: a `readout` on the grid of the tests, to be priced and judged in place
       of the decoder.
     - `batch`: trajectories that are forecast together.
@@ -211,25 +224,23 @@ def price(
     fine = Resolution(test.grid.shape, _steps_in(float(np.max(np.diff(ts))), dt))
     family = Solver(build, scheme, test)
     accept = acceptance(model, train.us, train.grid)
-    invert = _inverting(model, test, accept)
+    invert = _inverting(model, test, accept, inverting)
     # As many as are timed: one program for both.
     several = invert(max(batch, test.us.shape[0]))
     starts = several().latent[: test.us.shape[0], 0]
     whole = test.grid if fields is None else fields
-    error = _error(model, starts, ts, test, whole, latent_dt)
+    how = {"dt": latent_dt, "between": between}
+    error = _error(model, starts, ts, test, whole, how)
     coarse, coarse_error = (None, math.nan)
     if not (known or native):
         coarse, coarse_error = coarsest(family, fine, error)
     if not isinstance(sensors, Readout):
-        sensors = sensors.astype(starts.dtype)
-    calls = _calls(model, ts, (None, sensors, whole), latent_dt)
-    calls["solver"] = family.run(fine)
-    if coarse is not None:
-        calls["coarse solver"] = family.run(coarse)
-    inputs = {"solver": test.us[:, 0], "coarse solver": test.us[:, 0]}
-    timed = {
-        name: (call, (inputs.get(name, starts), test.cond))
-        for name, call in calls.items()
+        sensors = places = sensors.astype(starts.dtype)
+    calls = _calls(model, ts, (None, sensors, whole), how)
+    timed = {name: (call, (starts, test.cond)) for name, call in calls.items()}
+    timed |= {
+        name: (call, (test.us[:, 0], test.cond))
+        for name, call in _solvers(family, fine, coarse, places).items()
     }
     timed_few = [_rounds({"": call}, _FEW)[""] for call in (invert(1), invert(batch))]
     one, many = map(float, np.median(timed_few, axis=1))
@@ -245,15 +256,29 @@ def _steps_in(interval: float, dt: RealScalar | None) -> float:
     return 1.0 if dt is None else float(max(1, math.ceil(interval / dt - 1e-3)))
 
 
+def _solvers(
+    family: Solver, fine: Resolution, coarse: Resolution | None, places: Array | None
+) -> dict[str, Callable]:
+    """The solvers, each a function of a first frame and parameters."""
+    calls = {"solver": family.run(fine)}
+    if coarse is None:
+        return calls
+    run = calls["coarse solver"] = family.run(coarse)
+    if places is None:
+        return calls
+    read = family.read(coarse, places)
+    return calls | {_READ: lambda u0, cond: read(run(u0, cond))}
+
+
 def _calls(
-    model: ReducedModel, ts: np.ndarray, places: tuple, dt: RealScalar | None
+    model: ReducedModel, ts: np.ndarray, places: tuple, how: dict
 ) -> dict[str, Callable]:
     """The forecasts, each a function of a latent and parameters."""
 
     def forecasting(where) -> Callable:
         def run(latent: Array, cond: Array) -> Array:
             given = cond if model.parameters else None
-            made = forecast(model, latent, ts, where, cond=given, dt=dt, throw=False)
+            made = forecast(model, latent, ts, where, cond=given, throw=False, **how)
             return made.latents if made.fields is None else made.fields
 
         return run
@@ -267,26 +292,29 @@ def _error(
     ts: np.ndarray,
     test: TrainingData,
     whole: Grid | Readout,
-    dt: RealScalar | None,
+    how: dict,
 ) -> float:
     """The mean error of the forecasts, one trajectory at a time."""
 
     @eqx.filter_jit
     def one(model, start, cond, truth):
         given = cond if model.parameters else None
-        made = forecast(model, start, ts, cond=given, dt=dt, throw=False)
-        return jnp.mean(relative_l2(decode_frames(model, made.latents, whole), truth))
+        made = forecast(model, start, ts, whole, cond=given, throw=False, **how)
+        assert made.fields is not None
+        return jnp.mean(relative_l2(made.fields, truth))
 
     rows = zip(starts, test.cond, test.us, strict=True)
     return float(np.mean([float(one(model, *row)) for row in rows]))
 
 
-def _inverting(model: ReducedModel, test: TrainingData, accept: float) -> Callable:
+def _inverting(
+    model: ReducedModel, test: TrainingData, accept: float, inverting: Callable
+) -> Callable:
     """From a number to the call that inverts as many first frames at once."""
 
     def many(count: int) -> Callable:
         first = jnp.resize(test.us[:, :1], (count, 1, *test.us.shape[2:]))
-        return lambda: invert_frames(model, first, test.grid, accept=accept)
+        return lambda: inverting(model, first, test.grid, accept=accept)
 
     return many
 

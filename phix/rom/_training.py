@@ -26,7 +26,8 @@ class Training(eqx.Module):
     - `chunk`: see `train.per_sample`.
     - `checkpoint`, `log`, `progress`: see `train.fit`.
     - `rows_only`: move the latents of the batch alone (`train.table_rows`); otherwise
-      momentum and weight decay move all of the table in every step.
+      momentum and weight decay move all of the table in every step; not with an
+      encoder.
 
     **Raises:** `ValueError` for an unknown rule or a `latent_rate` not above zero.
 
@@ -102,4 +103,4 @@ def _are_latents(model):
 
 
 def _names_latents(path: tuple) -> bool:
-    return path[0] == jtu.GetAttrKey("latents")
+    return path == (jtu.GetAttrKey("latents"),)  # a table, not an encoder

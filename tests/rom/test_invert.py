@@ -1,3 +1,5 @@
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -158,3 +160,36 @@ def test_with_a_prior_the_most_probable_latent_is_found():
     law = rom.latent_law(rom.ReducedModel(model.decoder, STILL, flat))
     np.testing.assert_allclose(found.latent[3], 0.7, atol=1e-12)
     np.testing.assert_allclose(law.latent(law.whiten(flat[0, 0])), flat[0, 0])
+
+
+def tail_model():
+    """Two latents that were always alike in training, and a field that tells them apart
+    only faintly."""
+    table = jr.normal(jr.key(5), (40, 1)) * jnp.array([1.0, 1.0])
+    table = table + 0.01 * jr.normal(jr.key(6), (40, 2))
+
+    def decoder(points, latent):
+        x = points[:, 0]
+        both = latent[0] + latent[1]
+        return (both * jnp.cos(x) + 1e-3 * (latent[0] - latent[1]) * x)[None]
+
+    return rom.ReducedModel(decoder, STILL, table[:, None])
+
+
+def check_likely(invert_frames):
+    """A field with a tenth of its size in what the latents hardly reach: the least
+    misfit takes them far apart, the most probable latent leaves them together."""
+    model, grid = tail_model(), Grid(40, (0.0, 1.0))
+    x = grid.points[:, 0]
+    us = (2 * jnp.cos(x) + 0.2 * x)[None, None, None]
+    found = invert_frames(model, us, grid, accept=0.2).latent[0, 0]
+    assert abs(found[0] - found[1]) < 1
+    np.testing.assert_allclose(found[0] + found[1], 2.1, atol=0.15)
+
+
+def test_the_most_probable_latent_of_few_nodes():
+    check_likely(partial(rom.invert_frames, likely=True, nodes=10))
+    with pytest.raises(AssertionError):
+        check_likely(rom.invert_frames)
+    with pytest.raises(ValueError, match="nodes"):
+        check_likely(partial(rom.invert_frames, nodes=0))

@@ -126,6 +126,79 @@ def test_an_encoder_learns_the_inversion():
         rom.fit_encoder(model, short, training, key=jr.key(0))
 
 
+def encoding(training):
+    """A method that learns an encoder beside its decoder."""
+    networks = rom.Networks(
+        3, "sine", 16, 2, dynamics_width=4, dynamics_depth=1,
+        encoder_width=16, encoder_depth=1,
+    )  # fmt: skip
+    return rom.CROM(Diffusion(GRID, 0.1), networks, training)
+
+
+def check_encoded(model, data, unseen):
+    """Latents are those of the encoder, and unseen frames come back with half of what
+    the mean field leaves, at most."""
+    us = data.us.reshape(-1, 1, 12)
+    latents = jax.vmap(model.encoder)(us)
+    np.testing.assert_allclose(latents, model.latents.reshape(-1, 3), atol=1e-10)
+    points = data.grid.points
+    found = jax.vmap(lambda u: model.decoder(points, model.encoder(u)))(unseen)
+    left = jnp.linalg.norm(found - unseen)
+    assert left < 0.5 * jnp.linalg.norm(unseen - jnp.mean(us, axis=0))
+
+
+def test_an_encoder_in_place_of_the_table():
+    """Two waves of any heights; three trajectories to learn from, the fourth unseen."""
+    waves = jnp.sin(jnp.pi * jnp.arange(1, 3)[:, None] * GRID.points[:, 0])
+    us = (jr.normal(jr.key(1), (4, 16, 1, 2)) @ waves).reshape(4, 16, 1, 12)
+    unseen = us[3]
+    data = rom.training_data((jnp.arange(16.0), us[:3]), grid=GRID)
+    method = encoding(rom.Training(300, 16, 1e-2, progress=False))
+    model = rom.fit(method, data, key=jr.key(0))
+    check_encoded(model, data, unseen)
+    silent = eqx.tree_at(
+        lambda m: m.encoder.network.layers[-1].weight, model, replace_fn=jnp.zeros_like
+    )
+    with pytest.raises(AssertionError):  # one that does not look
+        check_encoded(silent, data, unseen)
+
+
+def check_readings_stay(wrap):
+    """A step with weight decay moves the encoder and leaves what it reads."""
+    _, data = blobs()
+    method = encoding(rom.Training(10, 2, 1e-2, 0.1, progress=False))
+    model = method.networks.build(data, key=jr.key(0))
+    model = eqx.tree_at(lambda m: m.latents.frames, model, wrap(model.latents.frames))
+    update, samples = method._chosen_update(data), method.samples(data)
+    first = jax.tree.map(lambda x: x[:2], samples)
+    batch = Batch(first, jnp.ones(2), jnp.arange(2, dtype=jnp.int32))
+    step = eqx.filter_jit(update)
+    after = step(update.init(model), batch, step=0, key=jr.key(1))[0].model.latents
+    before = model.latents
+    assert np.any(after.network.layers[0].weight != before.network.layers[0].weight)
+    np.testing.assert_array_equal(after.frames.value, before.frames.value)
+
+
+class Loose(eqx.Module):
+    """Readings as an optimiser would like them."""
+
+    value: jax.Array
+
+
+def test_what_an_encoder_reads_is_not_trained():
+    check_readings_stay(lambda frames: frames)
+    with pytest.raises(AssertionError):
+        check_readings_stay(lambda frames: Loose(frames.value))
+
+
+def test_an_encoder_has_no_rows():
+    method = encoding(rom.Training(10, 2, progress=False, rows_only=True))
+    with pytest.raises(ValueError, match="rows_only"):
+        rom.fit(method, blobs()[1], key=jr.key(0))
+    with pytest.raises(ValueError, match="encoder_width"):
+        rom.Networks(3, encoder_width=-1)
+
+
 @pytest.mark.parametrize("name", ["CROM", "DINo"])
 def test_rows_only_leaves_other_latents_alone(name):
     """One step of a batch of two; the twin is in tests/train/test_rows.py."""

@@ -55,6 +55,8 @@ def test_gains_and_breakeven_counts():
     text = str(priced())
     for part in ("64×64, 4 steps a frame", "16×16, a step in 4 frames", "never", "20"):
         assert part in text
+    read = priced(**{"coarse solver, read": (0.6, 0.8)})
+    assert "coarse solver, read, over sensors: 1.5 / 2." in str(read)
     assert priced().summary()["breakeven"]["coarse solver"]["latents"] == [None, None]
 
 
@@ -80,6 +82,40 @@ def test_the_solver_is_made_as_coarse_as_the_error_allows(data):
     assert solver.error(Resolution((8,), 0.125)) > TARGET
 
 
+def check_read(run, read, data):
+    """Two waves of eight nodes, known at any point and time."""
+    points = jnp.asarray([[0.3], [2.0], [5.1]])
+    found = read(run(data.us[0, 0], data.cond[0]), points)
+    x, t = points[:, 0], TS[:, None]
+    exact = np.exp(-RATE * t) * np.sin(x + 0.3)
+    exact += 0.5 * np.exp(-9 * RATE * t) * np.cos(3 * x - 0.3)
+    # The grid of the data joins its nodes by lines.
+    nodes = data.grid.evaluate(data.us[0, 0], points)
+    np.testing.assert_allclose(nodes, exact[:1], atol=0.05)
+    np.testing.assert_allclose(found[0], nodes, atol=1e-10)
+    np.testing.assert_allclose(found[:, 0], exact, atol=0.05)
+
+
+def test_a_coarse_solver_read_at_sensors(data):
+    solver, coarse = Solver(build, None, data), Resolution((8,), 1.0)
+    run = solver.run(coarse)
+    check_read(run, lambda us, points: solver.read(coarse, points)(us), data)
+
+    def lines(us, points):
+        return jnp.stack([solver.grid(coarse).evaluate(u, points) for u in us])
+
+    with pytest.raises(AssertionError):
+        check_read(run, lines, data)
+    # Frames between long steps are those of the refined fields.
+    long = Resolution((8,), 0.25)
+    made = solver.run(long)(data.us[0, 0], data.cond[0])
+    np.testing.assert_allclose(
+        solver.read(long, GRID.points[::8])(made),
+        solver.refine(long)(made)[:, :, ::8],
+        atol=1e-10,
+    )
+
+
 @pytest.mark.slow
 def test_a_price_has_all_parts(data, monkeypatch):
     monkeypatch.setattr("phix.rom._coarse._SHARES", (1.0, 0.25))
@@ -98,6 +134,7 @@ def test_a_price_has_all_parts(data, monkeypatch):
     np.testing.assert_allclose(made.error, np.mean(report.rollout), rtol=1e-6)
     assert 0 < made.coarse_error <= made.error
     assert made.fine == Resolution((32,), 1.0)
+    assert "coarse solver, read, over sensors" in str(made)
     # A solver that is known on one grid, and by its own step, is not coarsened.
     native = from_step(lambda u, t, args: 0.9 * u, 0.1, GRID)
     made = rom.price(
@@ -106,6 +143,7 @@ def test_a_price_has_all_parts(data, monkeypatch):
     )  # fmt: skip
     assert "coarse solver" not in made.seconds
     assert made.coarse is None
+    assert "over sensors" not in str(made)
 
 
 def test_bad_input(data):

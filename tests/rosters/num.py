@@ -24,6 +24,7 @@ from phix.num import (
     phi,
     phis,
     sine,
+    spline_weights,
 )
 from tests.rosters.case import Case
 
@@ -132,6 +133,16 @@ def _hermite(dtype):
     return fn, tuple(jnp.asarray(part, dtype) for part in parts)
 
 
+def _spline(dtype):
+    weights = spline_weights(np.array([0.1, 0.4, 0.9]), np.array([0.0, 0.3, 0.8, 1.0]))
+
+    def fn(values):
+        return jnp.asarray(weights, dtype) @ values
+
+    values = np.random.default_rng(6).normal(size=(4, 2))
+    return fn, (jnp.asarray(values, dtype),)
+
+
 def _sine(dtype):
     def fn(x):
         return sine(x), cosine(x)
@@ -154,6 +165,7 @@ CASES = [
         no_tpu="eigenvalues of matrices that are not symmetric: XLA has none for TPUs",
     ),
     Case("hermite", _hermite, ("hermite",)),
+    Case("spline", _spline, ("spline_weights",)),
     Case("sine", _sine, ("sine", "cosine")),
     Case("phi", _phi, ("phi", "phis")),
 ]

@@ -380,6 +380,7 @@ EXEMPT = {
     "error_report": "measures on the host, with a program for each frame; its parts "
     "are in the roster",
     "fit_encoder": "a loop on the host, as train.fit",
+    "longest_step": "a search on the host; what it runs is in the roster",
     "readout": "fitted on the host; what it makes is in the roster",
     "low_rank": "chooses points on the host; its decoder is in the roster",
     "Price": "what price gives",
