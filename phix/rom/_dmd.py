@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from phix import num
 from phix._errors import is_concrete, require
 from phix._types import Array, Float, PRNGKeyArray
 from phix.num import damped_lstsq, eig
@@ -85,7 +86,7 @@ class ControlledDynamics(AbstractLatentMap):
 
         def step(latent, before, t, h, ratio):
             del before, ratio
-            return _dot(self.matrix, latent) + _dot(
+            return num.matmul(self.matrix, latent) + num.matmul(
                 self.control, self.inputs(t - h, cond)
             )
 
@@ -166,7 +167,3 @@ def even_spacing(ts: Float[Array, "trajectories time"]) -> float | Float[Array, 
         )
         return float(lengths.mean())
     return (ts[0, -1] - ts[0, 0]) / (ts.shape[1] - 1)
-
-
-def _dot(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, precision="highest")

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from phix import num
 from phix._errors import is_concrete, nearest, require
 from phix._types import Array, Float, Int, PRNGKeyArray, RealScalar
 from phix.pde import AbstractEquation, AbstractReaction, AbstractSemilinear
@@ -89,7 +90,7 @@ def qdeim(
     def pivot(left: Array, _: None) -> tuple:
         chosen = jnp.argmax(jnp.sum(left**2, axis=0))
         direction = left[:, chosen] / jnp.linalg.norm(left[:, chosen])
-        left = left - jnp.outer(direction, _dot(direction, left))
+        left = left - jnp.outer(direction, num.matmul(direction, left))
         # To exactly nothing, so that none is chosen twice.
         return left.at[:, chosen].set(0), chosen
 
@@ -99,9 +100,9 @@ def qdeim(
     taken = jnp.zeros(unknowns, bool).at[nodes].set(True)
 
     def further(taken: Array, _: None) -> tuple:
-        gram = _dot(matrix * taken, matrix.T)
+        gram = num.matmul(matrix * taken, matrix.T)
         values, vectors = jnp.linalg.eigh(gram)
-        rows = _dot(vectors.T, matrix)
+        rows = num.matmul(vectors.T, matrix)
         size = jnp.sum(rows**2, axis=0)
         gap = values[1] - values[0] if rank > 1 else size
         # How much the smallest of `values` grows at least.
@@ -168,7 +169,7 @@ class DEIMDynamics(eqx.Module):
         else:
             assert isinstance(equation, AbstractReaction)
             values = self.sampled(equation, latent)
-        velocity = _dot(self.weights, values)
+        velocity = num.matmul(self.weights, values)
         if self.linear is None:
             return velocity
         return velocity + self.linear(t, latent, cond)
@@ -329,7 +330,3 @@ def _rows(modes: Array) -> Array:
         f"modes of shape {modes.shape} are more than their unknowns; take fewer",
     )
     return rows
-
-
-def _dot(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, precision="highest")

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import jax.scipy.linalg as jsl
 import optax
 
+from phix import num
 from phix._errors import nearest, require
 from phix._types import Array, Float, PRNGKeyArray
 from phix.num import minimise
@@ -60,7 +61,7 @@ class InterpolatedLatents(AbstractLatentMap):
         z = (places - self.lower) / self.width
 
         def latent(weights, tail, lengths):
-            return _dot(_kernel(z, self.nodes, lengths), weights) + _dot(
+            return num.matmul(_kernel(z, self.nodes, lengths), weights) + num.matmul(
                 _linear(z), tail
             )
 
@@ -220,7 +221,3 @@ def _kernel(z: Array, nodes: Array, lengths: Array | None) -> Array:
         # Its root has no derivative at a node.
         return jnp.where(square > 0, jnp.where(square > 0, square, 1) ** 1.5, 0)
     return jnp.exp(-jnp.sum((away / lengths) ** 2, axis=-1) / 2)
-
-
-def _dot(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, precision="highest")

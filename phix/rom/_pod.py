@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 
+from phix import num
 from phix._errors import nearest, require
 from phix._types import Array, Float, PRNGKeyArray
 from phix.rom._data import TrainingData
@@ -181,12 +182,12 @@ def _randomised(
 
     # In float32, so that both precisions draw the same.
     mix = jr.normal(key, (matrix.shape[0], size), jnp.float32)
-    span = basis(_dot(matrix.T, mix.astype(matrix.dtype)))
+    span = basis(num.matmul(matrix.T, mix.astype(matrix.dtype)))
     for _ in range(power_iterations):
         # Orthonormal in between, lest round-off bury the small singular values.
-        span = basis(_dot(matrix.T, basis(_dot(matrix, span))))
-    _, values, turn = jnp.linalg.svd(_dot(matrix, span), full_matrices=False)
-    return values, _dot(turn, span.T)
+        span = basis(num.matmul(matrix.T, basis(num.matmul(matrix, span))))
+    _, values, turn = jnp.linalg.svd(num.matmul(matrix, span), full_matrices=False)
+    return values, num.matmul(turn, span.T)
 
 
 def _incremental(matrix: Array, rank: int, block: int) -> tuple[Array, Array]:
@@ -231,7 +232,3 @@ def _of_blocks(blocks: Iterable, rank: int) -> tuple[Array, Array]:
         raise ValueError(f"rank {rank} asked of {count} snapshots; give more of them")
     values, modes = state
     return modes.reshape(rank, *shape), values
-
-
-def _dot(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, precision="highest")

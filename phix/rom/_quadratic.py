@@ -4,6 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from phix import num
 from phix._errors import require
 from phix._types import Array, Float, RealScalar
 
@@ -46,9 +47,9 @@ class QuadraticDynamics(eqx.Module):
         if self.constant is not None:
             velocity = velocity + self.constant
         if self.linear is not None:
-            velocity = velocity + _dot(self.linear, latent)
+            velocity = velocity + num.matmul(self.linear, latent)
         if self.quadratic is not None:
-            velocity = velocity + _dot(self.quadratic, products_of(latent))
+            velocity = velocity + num.matmul(self.quadratic, products_of(latent))
         return velocity
 
 
@@ -112,10 +113,6 @@ def products_of(latent: Float[Array, " latent"]) -> Float[Array, " products"]:
     """The distinct products αᵢαⱼ, i ≤ j, row by row of the upper triangle."""
     i, j = np.triu_indices(latent.shape[0])
     return latent[i] * latent[j]
-
-
-def _dot(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, precision="highest")
 
 
 def _check(
