@@ -31,6 +31,7 @@ __all__ = [
     "Convolution",
     "DiT",
     "DissipativeDynamics",
+    "Fixed",
     "FourierDecoder",
     "LowPrecision",
     "MinMax",

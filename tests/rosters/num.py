@@ -137,7 +137,7 @@ def _spline(dtype):
     weights = spline_weights(np.array([0.1, 0.4, 0.9]), np.array([0.0, 0.3, 0.8, 1.0]))
 
     def fn(values):
-        return jnp.asarray(weights, dtype) @ values
+        return matmul(jnp.asarray(weights, dtype), values)
 
     values = np.random.default_rng(6).normal(size=(4, 2))
     return fn, (jnp.asarray(values, dtype),)
