@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.lax as lax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import ArrayLike
 
 from phix._errors import Result, require
@@ -18,6 +19,8 @@ from phix.integrate._barrier import unfused
 
 # What Diffrax takes for a time, so that its methods are overridden with their types.
 DiffraxTime = Real[ArrayLike, ""]
+
+_STAGE = "phix_stage"
 
 
 class SplitState(eqx.Module):
@@ -196,12 +199,24 @@ def prepare_split(
     scheme: AbstractSplitScheme, terms: PyTree, args: PyTree
 ) -> tuple[Callable, Callable, Callable]:
     """The scheme as the fixed-step driver runs it, see `make_advance`."""
-    # Reverse mode keeps the state of a stage and transforms it again: a quarter of the
-    # memory of fields and products, and less traffic makes up for the transform.
+    # Reverse mode keeps the states of the stages alone. From one of them it computes the
+    # fields again: a quarter of the memory of fields and products, and less traffic
+    # makes up for the transform. N it computes again too, where parameters or the step
+    # are differentiated; no other derivative needs it.
     part = jax.checkpoint(nonlinear_part(terms, args), prevent_cse=False)
 
     def nonlinear(t, y):
         return unfused(part(t, unfused(y, t)), t)
+
+    def step(t, h, y, tables, history):
+        def at_stage(s, stage):
+            return nonlinear(s, stage if stage is y else _named(stage))
+
+        y1, _, history = scheme.advance(at_stage, t, h, y, tables, history)
+        return y1.astype(y.dtype), history
+
+    policy = jax.checkpoint_policies.save_only_these_names(_STAGE)
+    step = jax.checkpoint(step, policy=policy, prevent_cse=False)
 
     def prepare(t, h, y):
         return scheme.coefficients(symbol_of(terms, t, y, args), h)
@@ -211,7 +226,18 @@ def prepare_split(
 
     def advance(t0, t1, h, y, history, tables):
         del t1
-        y1, _, history = scheme.advance(nonlinear, t0, h, y, tables, history)
-        return y1.astype(y.dtype), history, Result.successful
+        y1, history = step(t0, h, y, tables, history)
+        return y1, history, Result.successful
 
     return prepare, init, advance
+
+
+def _named(stage: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
+    """The state of a stage, under the name by which reverse mode keeps it.
+
+    In two real parts, since JAX 0.10 cannot keep complex numbers by name.
+    """
+    if not jnp.iscomplexobj(stage):
+        return checkpoint_name(stage, _STAGE)
+    parts = checkpoint_name(jnp.stack([stage.real, stage.imag]), _STAGE)
+    return lax.complex(parts[0], parts[1])
