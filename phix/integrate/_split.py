@@ -199,18 +199,19 @@ def prepare_split(
     scheme: AbstractSplitScheme, terms: PyTree, args: PyTree
 ) -> tuple[Callable, Callable, Callable]:
     """The scheme as the fixed-step driver runs it, see `make_advance`."""
-    # Reverse mode keeps the states of the stages alone. From one of them it computes the
-    # fields again: a quarter of the memory of fields and products, and less traffic
-    # makes up for the transform. N it computes again too, where parameters or the step
-    # are differentiated; no other derivative needs it.
+    # Reverse mode keeps the states of the stages alone. From one it computes the fields
+    # anew: a quarter of the memory of fields and products, and less traffic makes up
+    # for the transform. N too it computes anew, where parameters or the step are
+    # differentiated; no other derivative needs it.
     part = jax.checkpoint(nonlinear_part(terms, args), prevent_cse=False)
 
     def nonlinear(t, y):
-        return unfused(part(t, unfused(y, t)), t)
+        return unfused(part(t, y), t)
 
     def step(t, h, y, tables, history):
+        # The scan holds y already; the other stages must be kept from fusion, and kept.
         def at_stage(s, stage):
-            return nonlinear(s, stage if stage is y else _named(stage))
+            return nonlinear(s, stage if stage is y else _kept(stage, s))
 
         y1, _, history = scheme.advance(at_stage, t, h, y, tables, history)
         return y1.astype(y.dtype), history
@@ -222,7 +223,7 @@ def prepare_split(
         return scheme.coefficients(symbol_of(terms, t, y, args), h)
 
     def init(t0, h, y, tables):
-        return scheme.start(nonlinear, t0, h, y, tables)
+        return scheme.start(lambda t, y: nonlinear(t, unfused(y, t)), t0, h, y, tables)
 
     def advance(t0, t1, h, y, history, tables):
         del t1
@@ -232,12 +233,13 @@ def prepare_split(
     return prepare, init, advance
 
 
-def _named(stage: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
-    """The state of a stage, under the name by which reverse mode keeps it.
+def _kept(stage: Inexact[Array, "..."], t: RealScalar) -> Inexact[Array, "..."]:
+    """The state of a stage, computed once and kept for reverse mode by its name.
 
     In two real parts, since JAX 0.10 cannot keep complex numbers by name.
     """
     if not jnp.iscomplexobj(stage):
-        return checkpoint_name(stage, _STAGE)
-    parts = checkpoint_name(jnp.stack([stage.real, stage.imag]), _STAGE)
+        return checkpoint_name(unfused(stage, t), _STAGE)
+    parts = unfused(jnp.stack([stage.real, stage.imag]), t)
+    parts = checkpoint_name(parts, _STAGE)
     return lax.complex(parts[0], parts[1])

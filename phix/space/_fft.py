@@ -12,14 +12,15 @@ from phix.space._forms import by_batch, linear
 from phix.space._packed import packed_irfft, packed_rfft
 
 
-# From here on two real FFTs are as fast as one complex one with its parts taken asunder;
-# below, in two dimensions, they take twice its time.
-_LARGE = 2**16
+# `modes` is a `Modes` throughout, of real fields where nothing else is said; arrays
+# have channels first. Two real fields are the real and imaginary part of one complex
+# FFT on the way to the nodes, which on CPUs takes 0.5 to 0.8 of the time of two real
+# ones. (Not in pairs across a batch: a sample that blows up would take its partner
+# along.)
 
-# `modes` is a `Modes` throughout, of real fields where nothing else is said; arrays have
-# channels first. Two real fields are the real and imaginary part of one complex FFT on
-# the way to the nodes, which on CPUs takes 0.5 to 0.8 of the time of two real ones.
-# (Not in pairs across a batch: a sample that blows up would take its partner along.)
+# Of the way back, in two dimensions, this holds below so many nodes; above, two real
+# FFTs take no more time than a complex one whose parts must be taken asunder.
+_LARGE = 2**16
 
 
 def analyse(modes: Any, u: Array) -> Array:
@@ -27,9 +28,9 @@ def analyse(modes: Any, u: Array) -> Array:
     sizes = [modes.grid.shape[a] for a in modes.periodic_axes]
     if modes.grid.ndim == 1:
         return _ANALYSE_LINE(modes, u)
-    u = u * np.asarray(1 / np.prod(sizes), u.dtype)
+    form = modes, float(1 / np.prod(sizes))
     # Of transposes with a highest wave of no sign JAX knows better.
-    return _ANALYSE(modes, u) if _symmetric(modes) else _sums(modes, u)
+    return _ANALYSE(form, u) if _symmetric(modes) else _sums(form, u)
 
 
 def synthesise(modes: Any, c: Array) -> Array:
@@ -65,8 +66,10 @@ def _symmetric(modes: Any) -> bool:
 # Two dimensions and more: sums over nodes, and over modes, are each other's transposes
 
 
-def _sums(modes: Any, u: Array) -> Array:
-    """Σ u exp(−ikx) over the nodes."""
+def _sums(form: tuple[Any, float], u: Array) -> Array:
+    """Σ u exp(−ikx) over the nodes, times a factor: `form` is (modes, factor)."""
+    modes, factor = form
+    u = u if factor == 1 else u * np.asarray(factor, u.dtype)
     if modes.grid.ndim == 2 and u[0].size < _LARGE and _symmetric(modes):
         parts = [_sums_of_two(modes, u[i : i + 2]) for i in range(0, u.shape[0], 2)]
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
@@ -95,11 +98,11 @@ def _real_sums(modes: Any, u: Array) -> Array:
     return cut(modes, lax.slice_in_dim(full, 0, modes.shape[half - 1], axis=half))
 
 
-def _sums_transposed(modes: Any, ct: Array) -> Array:
-    """Re Σ ct exp(−ikx) over the modes held."""
-    weights = _weights(modes, ct)
-    halved = lax.complex(ct.real / weights, -ct.imag / weights)
-    return _SYNTHESISE((modes, True), halved)
+def _sums_transposed(form: tuple[Any, float], ct: Array) -> Array:
+    """Re Σ ct exp(−ikx) over the modes held, times the factor."""
+    modes, factor = form
+    share = _share(modes, ct, factor)
+    return _SYNTHESISE((modes, True), lax.complex(share * ct.real, -share * ct.imag))
 
 
 def _fields(form: tuple[Any, bool], c: Array) -> Array:
@@ -121,8 +124,9 @@ def _fields(form: tuple[Any, bool], c: Array) -> Array:
 
 def _fields_transposed(form: tuple[Any, bool], ct: Array) -> Array:
     modes, _ = form
-    sums, weights = _ANALYSE(modes, ct), _weights(modes, ct)
-    return lax.complex(weights * sums.real, -weights * sums.imag)
+    sums = _ANALYSE((modes, 1.0), ct)
+    waves = 1 / _share(modes, sums, 1.0)
+    return lax.complex(waves * sums.real, -waves * sums.imag)
 
 
 def _fields_of_pair(modes: Any, c: Array, loose: bool) -> Array:
@@ -144,14 +148,14 @@ def _fields_of_pair(modes: Any, c: Array, loose: bool) -> Array:
     return jnp.concatenate([z.real, z.imag])
 
 
-def _weights(modes: Any, like: Array) -> np.ndarray:
-    """2 for modes that stand for their conjugates too, otherwise 1."""
+def _share(modes: Any, like: Array, factor: float) -> np.ndarray:
+    """A factor, halved for modes that stand for their conjugates too."""
     shape = [1] * like.ndim
     half = _axes(modes)[-1]
     shape[half] = modes.shape[half - 1]
-    weights = np.full(shape, 2.0)
-    weights[(slice(None),) * half + (0,)] = 1.0
-    return weights.astype(jnp.finfo(like.dtype).dtype)
+    share = np.full(shape, 0.5 * factor)
+    share[(slice(None),) * half + (0,)] = factor
+    return share.astype(jnp.finfo(like.dtype).dtype)
 
 
 def _inverse_real_fft(modes: Any, c: Array) -> Array:

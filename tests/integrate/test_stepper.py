@@ -12,12 +12,16 @@ from phix.integrate import (
     ARK4,
     EGLM4,
     ETDRK2,
+    ETDRK4,
     SBDF2,
     PerStep,
+    StepperState,
     make_stepper,
     rollout,
     solve,
 )
+from phix.integrate._split import nonlinear_part
+from phix.num._scan import _step_weight
 from phix.pde import Vorticity, from_symbol
 from phix.space import Grid
 from tests.integrate.manufactured import EQUATION, U0, name_of
@@ -96,3 +100,29 @@ def test_float32_stays_float32():
 def test_a_bad_step(dt):
     with pytest.raises(ValueError, match="`dt` must be a positive finite step"):
         make_stepper(EQUATION, U0, dt)
+
+
+def check_stages_kept(step, state, stages):
+    """Reverse mode keeps the states of the stages, of each step and no more."""
+    kept = _step_weight(lambda y, _: (step(y), None), state, None)
+    assert stages <= kept < stages + 0.1
+
+
+@pytest.mark.parametrize("scheme, stages", [(ETDRK2(), 2), (ETDRK4(), 4)])
+def test_reverse_mode_keeps_the_stages_alone(scheme, stages):
+    equation = Vorticity(Grid((8, 8), (0.0, 6.0)), 0.01)
+    u0 = jnp.asarray(np.random.default_rng(0).normal(size=(1, 8, 8)))
+    stepper, state = make_stepper(equation, u0, 0.1, scheme=scheme)
+
+    def step(y):
+        return stepper(StepperState(state.t, y, state.memory)).y
+
+    check_stages_kept(step, state.y, stages)
+
+    def plain(y):
+        terms = equation.terms()
+        rate = nonlinear_part(terms, None)
+        return scheme.advance(rate, state.t, stepper.h, y, stepper.tables, ())[0]
+
+    with pytest.raises(AssertionError):
+        check_stages_kept(plain, state.y, stages)
