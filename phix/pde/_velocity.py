@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from phix._errors import require
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
+from phix.num import dear
 from phix.pde._base import as_parameter
 from phix.pde._flow import AbstractFlow, inverse_square, optional
 from phix.pde._forcing import forcing_modes, read_forcing
@@ -109,7 +110,7 @@ class NavierStokes(AbstractFlow):
         flow, scalar = jnp.split(y, [dim])
         turning = y[:0] if dim == 2 else self._curl(flow)
         fields = self.modes.to_nodes(jnp.concatenate([flow, turning, scalar]))
-        fields = _components(fields)
+        fields = _components(dear(fields) if dim == 3 else fields)
         u, w, theta = fields[:dim], fields[dim:], fields[dim + turning.shape[0] :]
         force = (
             [u[0] * u[1], u[1] * u[1] - u[0] * u[0]]
