@@ -213,9 +213,7 @@ def test_both_forms_in_three_dimensions_are_one(dealias):
     check_form(NavierStokes(Grid((7, 8, 9), box), 0.01, dealias=dealias))
 
 
-def test_with_aliasing_the_forms_differ():
-    class Short(NavierStokes):
-        _turns = False
-
+def test_with_aliasing_the_forms_differ(monkeypatch):
+    monkeypatch.setattr(NavierStokes, "_turns", False)
     with pytest.raises(AssertionError):
-        check_form(Short(Grid((7, 8, 9), (0.0, 1.0)), 0.01, dealias=1.0))
+        check_form(NavierStokes(Grid((7, 8, 9), (0.0, 1.0)), 0.01, dealias=1.0))
