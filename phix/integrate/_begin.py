@@ -39,11 +39,20 @@ def past(
     tables = ETDRK4().coefficients(symbol, half)
 
     def step(y, i):
-        now = t + i.astype(half.dtype) * half
-        y1, _, _ = ETDRK4().advance(nonlinear, now, half, y, tables, ())
-        return y1.astype(y.dtype), (y, nonlinear(now, y))
+        seen = []
 
-    _, (states, rates) = lax.scan(step, y, jnp.arange(points))
+        def noted(s, stage):
+            seen.append(nonlinear(s, stage))
+            return seen[-1]
+
+        now = t + i.astype(half.dtype) * half
+        y1, _, _ = ETDRK4().advance(noted, now, half, y, tables, ())
+        return y1.astype(y.dtype), (y, seen[0])
+
+    last, (states, rates) = lax.scan(step, y, jnp.arange(points - 1))
+    states = jnp.concatenate([states, last[None]])
+    rate = nonlinear(t + (points - 1) * half, last)
+    rates = jnp.concatenate([rates, rate[None]])
     powers = np.vander(-2.0 * np.arange(1, lags + 1), points, increasing=True)
     weights = powers @ lagrange(tuple(map(float, range(points)))).T
     weights = jnp.asarray(weights, half.dtype)

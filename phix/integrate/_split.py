@@ -9,15 +9,19 @@ import equinox as eqx
 import jax
 import jax.lax as lax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import ArrayLike
 
 from phix._errors import Result, require
 from phix._types import Array, Inexact, PyTree, Real, RealScalar
 from phix.integrate._barrier import unfused
+from phix.num import DEAR
 
 
 # What Diffrax takes for a time, so that its methods are overridden with their types.
 DiffraxTime = Real[ArrayLike, ""]
+
+_STAGE = "phix_stage"
 
 
 class SplitState(eqx.Module):
@@ -196,22 +200,50 @@ def prepare_split(
     scheme: AbstractSplitScheme, terms: PyTree, args: PyTree
 ) -> tuple[Callable, Callable, Callable]:
     """The scheme as the fixed-step driver runs it, see `make_advance`."""
-    # Reverse mode keeps the state of a stage and transforms it again: a quarter of the
-    # memory of fields and products, and less traffic makes up for the transform.
-    part = jax.checkpoint(nonlinear_part(terms, args), prevent_cse=False)
+    # Reverse mode keeps the states of the stages, and what a nonlinear part calls dear.
+    # From a state it computes the fields anew: a quarter of the memory of fields and
+    # products, and less traffic makes up for the transform. N too it computes anew,
+    # where parameters or the step are differentiated; no other derivative needs it.
+    part = nonlinear_part(terms, args)
 
     def nonlinear(t, y):
-        return unfused(part(t, unfused(y, t)), t)
+        return unfused(part(t, y), t)
+
+    def begin(t, y):
+        return jax.checkpoint(nonlinear, prevent_cse=False)(t, unfused(y, t))
+
+    def step(t, h, y, tables, history):
+        # The scan holds y already; the other stages must be kept from fusion, and kept.
+        def at_stage(s, stage):
+            return nonlinear(s, stage if stage is y else _kept(stage, s))
+
+        y1, _, history = scheme.advance(at_stage, t, h, y, tables, history)
+        return y1.astype(y.dtype), history
+
+    policy = jax.checkpoint_policies.save_only_these_names(_STAGE, DEAR)
+    step = jax.checkpoint(step, policy=policy, prevent_cse=False)
 
     def prepare(t, h, y):
         return scheme.coefficients(symbol_of(terms, t, y, args), h)
 
     def init(t0, h, y, tables):
-        return scheme.start(nonlinear, t0, h, y, tables)
+        return scheme.start(begin, t0, h, y, tables)
 
     def advance(t0, t1, h, y, history, tables):
         del t1
-        y1, _, history = scheme.advance(nonlinear, t0, h, y, tables, history)
-        return y1.astype(y.dtype), history, Result.successful
+        y1, history = step(t0, h, y, tables, history)
+        return y1, history, Result.successful
 
     return prepare, init, advance
+
+
+def _kept(stage: Inexact[Array, "..."], t: RealScalar) -> Inexact[Array, "..."]:
+    """The state of a stage, computed once and kept for reverse mode by its name.
+
+    In two real parts, since JAX 0.10 cannot keep complex numbers by name.
+    """
+    if not jnp.iscomplexobj(stage):
+        return checkpoint_name(unfused(stage, t), _STAGE)
+    parts = unfused(jnp.stack([stage.real, stage.imag]), t)
+    parts = checkpoint_name(parts, _STAGE)
+    return lax.complex(parts[0], parts[1])

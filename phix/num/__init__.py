@@ -20,12 +20,17 @@ from phix.num._minimise import (
 )
 from phix.num._norm import norm as norm
 from phix.num._phi import phi as phi, phis as phis
-from phix.num._scan import checkpointed_scan as checkpointed_scan
+from phix.num._scan import (
+    DEAR as DEAR,
+    checkpointed_scan as checkpointed_scan,
+    dear as dear,
+)
 from phix.num._sine import cosine as cosine, sine as sine
 from phix.num._spline import spline_weights as spline_weights
 
 
 __all__ = [
+    "DEAR",
     "DMDSolution",
     "LeastSquaresSolution",
     "MinimiseSolution",
@@ -33,6 +38,7 @@ __all__ = [
     "checkpointed_scan",
     "cosine",
     "damped_lstsq",
+    "dear",
     "divergence",
     "dmd",
     "eig",

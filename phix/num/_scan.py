@@ -1,5 +1,6 @@
 """A scan whose reverse mode keeps few states, by nested checkpointing."""
 
+import contextvars
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,25 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 from jax.extend.core import Jaxpr, Var
 
 from phix._errors import require
+from phix._types import Array, Inexact
+
+
+DEAR = "phix_dear"
+_frugal = contextvars.ContextVar("frugal", default=False)
+
+
+def dear(x: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
+    """The same array, which plain reverse mode had better keep than compute anew.
+
+    For what costs more time than its memory does, inside of a step whose derivative
+    keeps arrays by name, as those of the split schemes do (`DEAR` is the name). Where
+    `checkpointed_scan` is given a budget, memory counts: the array is computed anew.
+    """
+    return x if _frugal.get() else checkpoint_name(x, DEAR)
 
 
 def checkpointed_scan(
@@ -63,9 +80,23 @@ def checkpointed_scan(
     steps = _num_steps(xs, length)
     if steps == 0:
         return lax.scan(f, init, xs, length=length)
+    f = _sparing(f)
     weight = _step_weight(f, init, jtu.tree_map(lambda leaf: leaf[0], xs))
     counts = _plan(steps, memory, weight)
     return _nested(f, init, xs, steps, counts)
+
+
+def _sparing(f):
+    """The step in which nothing is `dear`."""
+
+    def step(carry, x):
+        before = _frugal.set(True)
+        try:
+            return f(carry, x)
+        finally:
+            _frugal.reset(before)
+
+    return step
 
 
 def _num_steps(xs, length):

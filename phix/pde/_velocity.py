@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from phix._errors import require
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
+from phix.num import dear
 from phix.pde._base import as_parameter
 from phix.pde._flow import AbstractFlow, inverse_square, optional
 from phix.pde._forcing import forcing_modes, read_forcing
@@ -30,9 +31,10 @@ class NavierStokes(AbstractFlow):
     some. A mean flow carries the rest along and is itself kept.
 
     In two dimensions N is found from $u_xu_y$ and $u_y^2 - u_x^2$, the trace of
-    $u\otimes u$ left to the pressure: 4 real transforms, done as two complex ones. In
-    three it is $u\times\omega$, 9 real transforms, six of them as three complex ones,
-    which conserves energy and helicity with aliasing too.
+    $u\otimes u$ left to the pressure: 4 real transforms. In three from five such
+    products: 8 real transforms. With aliasing (`dealias` above 2/3) it is
+    $u\times\omega$ there, 9 real transforms, which conserves energy and helicity all
+    the same. Two transforms to the nodes are done as one complex one.
 
     **Arguments:**
 
@@ -107,19 +109,24 @@ class NavierStokes(AbstractFlow):
         del args
         dim = self.modes.grid.ndim
         flow, scalar = jnp.split(y, [dim])
-        turning = y[:0] if dim == 2 else self._curl(flow)
+        turning = self._curl(flow) if self._turns else y[:0]
         fields = self.modes.to_nodes(jnp.concatenate([flow, turning, scalar]))
-        fields = _components(fields)
+        fields = _components(dear(fields) if dim == 3 else fields)
         u, w, theta = fields[:dim], fields[dim:], fields[dim + turning.shape[0] :]
-        force = (
-            [u[0] * u[1], u[1] * u[1] - u[0] * u[0]]
-            if dim == 2
-            else [u[i] * w[j] - u[j] * w[i] for i, j in _CYCLIC]
-        )
+        if dim == 2:
+            force = [u[0] * u[1], u[1] * u[1] - u[0] * u[0]]
+        elif self._turns:
+            force = [u[i] * w[j] - u[j] * w[i] for i, j in _CYCLIC]
+        else:
+            trace = u[2] * u[2]
+            force = [a * a - trace for a in u[:2]] + [u[i] * u[j] for i, j in _CYCLIC]
         flux = [a * scalar for a in u for scalar in theta]
         products = self.modes.to_modes(jnp.concatenate([*force, *flux]))
         force, flux = jnp.split(products, [len(force)])
-        rate = self._planar_rate(force) if dim == 2 else self._project(force)
+        if dim == 2:
+            rate = self._planar_rate(force)
+        else:
+            rate = self._project(force if self._turns else self._spatial_force(force))
         if self.forcing is not None:
             rate = rate + self._project(forcing_modes(self.forcing, self.modes, t, y))
         if self.scalar_diffusivity is None:
@@ -166,6 +173,24 @@ class NavierStokes(AbstractFlow):
             named["helicity"] = helicity
         components = {f"momentum_{'xyz'[a]}": momentum(a) for a in range(dim)}
         return {**named, **components}
+
+    @property
+    def _turns(self) -> bool:
+        """Whether the force is found as u × ω: in three dimensions, with aliasing."""
+        grid = self.modes.grid
+        exact = all(3 * self.modes.highest(a) < n for a, n in enumerate(grid.shape))
+        return grid.ndim == 3 and not exact
+
+    def _spatial_force(self, products: Array) -> Array:
+        r"""$-\nabla\cdot(u\otimes u - u_z^2 I)$ from its five products."""
+        kx, ky, kz = self._waves(products)
+        xx, yy, yz, xz, xy = _components(products)
+        rows = [
+            kx * xx + ky * xy + kz * xz,
+            kx * xy + ky * yy + kz * yz,
+            kx * xz + ky * yz,
+        ]
+        return -1j * jnp.concatenate(rows)
 
     def _planar_rate(self, products: Array) -> Array:
         """The projected force in two dimensions, from $u_x u_y$ and $u_y^2 - u_x^2$."""

@@ -1,4 +1,4 @@
-"""Linear maps in two forms: which is faster depends on who asks."""
+"""Linear maps in forms of their own: for one and for many, and for the transpose."""
 
 import functools as ft
 from collections.abc import Callable
@@ -36,12 +36,6 @@ def by_batch(
         out = many(static, x.reshape(-1, x.shape[-1]))
         return out.reshape(*x.shape[:-1], out.shape[-1])
 
-    def shape(x: Any, **form: Any) -> Any:
-        out = jax.eval_shape(
-            ft.partial(run, **form), jax.ShapeDtypeStruct(x.shape, x.dtype)
-        )
-        return x.update(shape=out.shape, dtype=out.dtype)
-
     def transpose(ct: Any, x: Any, **form: Any) -> list:
         aval = jax.ShapeDtypeStruct(x.aval.shape, x.aval.dtype)
         return list(jax.linear_transpose(ft.partial(run, **form), aval)(ct))
@@ -50,28 +44,57 @@ def by_batch(
         x = jnp.moveaxis(args[0], axes[0], 0)
         return primitive.bind(x, static=static, batch=True), 0
 
+    _register(primitive, run, transpose, batched)
+    return lambda static, x: primitive.bind(x, static=static, batch=False)
+
+
+def linear(
+    name: str,
+    run: Callable[[Any, Array], Array],
+    transposed: Callable[[Any, Array], Array],
+) -> Callable[[Any, Array], Array]:
+    """The linear map `run(static, x)`, whose transpose is `transposed(static, ct)`.
+
+    For maps whose transpose, as JAX derives it, takes more passes than one written down
+    (the transpose of cutting an array in blocks is a sum of padded ones). `static` is
+    hashable.
+    """
+    primitive = Primitive(name)
+
+    def over_batch(fn: Callable, static: Any, batch: int) -> Callable:
+        fn = ft.partial(fn, static)
+        for _ in range(batch):
+            fn = jax.vmap(fn)
+        return fn
+
+    def all_rows(x: Array, *, static: Any, batch: int) -> Array:
+        return over_batch(run, static, batch)(x)
+
+    def transpose(ct: Any, x: Any, *, static: Any, batch: int) -> list:
+        del x
+        return [over_batch(transposed, static, batch)(ct)]
+
+    def batched(args: tuple, axes: tuple, *, static: Any, batch: int) -> tuple:
+        x = jnp.moveaxis(args[0], axes[0], 0)
+        return primitive.bind(x, static=static, batch=batch + 1), 0
+
+    _register(primitive, all_rows, transpose, batched)
+    return lambda static, x: primitive.bind(x, static=static, batch=0)
+
+
+def _register(
+    primitive: Primitive, run: Callable, transpose: Callable, batched: Callable
+) -> None:
+    """The rules of a linear primitive of one array and static parameters."""
+
+    def shape(x: Any, **form: Any) -> Any:
+        out = jax.eval_shape(
+            ft.partial(run, **form), jax.ShapeDtypeStruct(x.shape, x.dtype)
+        )
+        return x.update(shape=out.shape, dtype=out.dtype)
+
     primitive.def_impl(jax.jit(run, static_argnames=("static", "batch")))
     primitive.def_abstract_eval(shape)
     ad.deflinear2(primitive, transpose)
     batching.primitive_batchers[primitive] = batched
     mlir.register_lowering(primitive, mlir.lower_fun(run, multiple_results=False))
-    return lambda static, x: primitive.bind(x, static=static, batch=False)
-
-
-def by_derivative(
-    one: Callable[[Any, Array], Array], other: Callable[[Any, Array], Array]
-) -> Callable[[Any, Array], Array]:
-    """The linear map `one(static, x)`, whose derivatives are those of `other`.
-
-    Both compute the same function; `static` is hashable.
-    """
-
-    @ft.partial(jax.custom_jvp, nondiff_argnums=(0,))
-    def run(static: Any, x: Array) -> Array:
-        return one(static, x)
-
-    @run.defjvp
-    def _(static: Any, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-        return run(static, *primals), other(static, *tangents)
-
-    return run

@@ -1,6 +1,5 @@
 """The transform of a grid: fields to the coefficients of its modes and back."""
 
-import itertools
 import math
 from typing import Any
 
@@ -11,10 +10,14 @@ import numpy as np
 
 from phix._errors import checked_dtype, is_concrete, require
 from phix._types import Array, Inexact
-from phix.space._forms import by_batch, by_derivative
+from phix.space._fft import (
+    analyse,
+    analyse_complex,
+    synthesise,
+    synthesise_complex,
+)
 from phix.space._halfwaves import HalfWaves
 from phix.space._hermitian import check_spectrum
-from phix.space._packed import packed_irfft, packed_rfft
 from phix.space._trig import Basis, trig_basis
 
 
@@ -32,9 +35,9 @@ class Modes(eqx.Module):
 
     Along a periodic axis coefficients are in the order $-K \ldots K$; a real field
     needs only $0 \ldots K$ along its last periodic axis. Cost: a real FFT for a
-    channel, and for two real channels together one complex FFT of that size (which on
-    CPUs takes 0.5 to 0.8 of the time of two real ones; not so for fields to modes in
-    three dimensions): hand over all channels at once.
+    channel, and on the way to the nodes for two real channels together one complex FFT
+    of that size (which on CPUs takes 0.5 to 0.8 of the time of two real ones): hand
+    over all channels at once.
 
     **Arguments:**
 
@@ -210,8 +213,8 @@ class Modes(eqx.Module):
         if not self.periodic_axes:
             return u
         if self.complex:
-            return self._cut(jnp.fft.fftn(u, axes=self._axes, norm="forward"))
-        return _ANALYSE.get(self.grid.ndim, Modes._analyse)(self, u)
+            return analyse_complex(self, u)
+        return analyse(self, u)
 
     def to_nodes(
         self, c: Inexact[Array, " channels *modes"]
@@ -231,11 +234,9 @@ class Modes(eqx.Module):
         if is_concrete(c):
             check_spectrum(self, np.asarray(c))
         if self.complex:
-            c = jnp.fft.ifftn(
-                self._write(self._blank(c), c), axes=self._axes, norm="forward"
-            )
+            c = synthesise_complex(self, c)
         elif self.periodic_axes:
-            c = _SYNTHESISE.get(self.grid.ndim, Modes._synthesise)(self, c)
+            c = synthesise(self, c)
         for axis in self.trig_axes:
             c = self._basis(axis).synthesise(c, self.grid.shape[axis], axis + 1)
         return c
@@ -251,150 +252,7 @@ class Modes(eqx.Module):
             return HalfWaves()
         return trig_basis(left.kind, right.kind, self.grid.node)
 
-    @property
-    def _axes(self) -> tuple[int, ...]:
-        """The periodic axes of an array with channels first."""
-        return tuple(a + 1 for a in self.periodic_axes)
-
     def _spread(self, values: np.ndarray, axis: int) -> np.ndarray:
         shape = [1] * self.grid.ndim
         shape[axis] = values.size
         return values.reshape(shape)
-
-    # Two real fields as one complex one
-
-    def _analyse(self, u: Array) -> Array:
-        parts = [
-            self._analyse_pair(u[i : i + 2])
-            if self._in_pairs(u[i : i + 2].shape[0])
-            else self._analyse_one(u[i : i + 2])
-            for i in range(0, u.shape[0], 2)
-        ]
-        return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
-
-    def _synthesise(self, c: Array) -> Array:
-        parts = [
-            self._synthesise_pair(c[i : i + 2])
-            if self._in_pairs(c[i : i + 2].shape[0])
-            else self._synthesise_one(c[i : i + 2])
-            for i in range(0, c.shape[0], 2)
-        ]
-        return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
-
-    def _in_pairs(self, channels: int) -> bool:
-        """Two channels share an FFT where the kept waves lie symmetrically; along a
-        line of odd length a complex FFT beats the real one even for one field."""
-        symmetric = all(
-            2 * self.highest(a) < self.grid.shape[a] for a in self.periodic_axes
-        )
-        odd_line = self.grid.ndim == 1 and not self._even_line
-        return symmetric and (channels == 2 or odd_line)
-
-    @property
-    def _even_line(self) -> bool:
-        return self.grid.ndim == 1 and self.grid.shape[0] % 2 == 0
-
-    def _analyse_one(self, u: Array) -> Array:
-        if not self._even_line:
-            return self._real_fft(u)
-        return lax.slice_in_dim(packed_rfft(u), 0, self.shape[0], axis=1)
-
-    def _synthesise_one(self, c: Array) -> Array:
-        if not self._even_line:
-            return self._inverse_real_fft(c)
-        return packed_irfft(self._write(self._blank(c, real=True), c))
-
-    def _synthesise_pair(self, c: Array) -> Array:
-        half = self._axes[-1]
-        first, second = c[:1], c[1:] if c.shape[0] == 2 else jnp.zeros_like(c)
-        # first + i second, and of the waves -k the conjugate coefficients of both.
-        here = lax.complex(first.real - second.imag, first.imag + second.real)
-        there = lax.complex(first.real + second.imag, second.real - first.imag)
-        there = lax.rev(lax.slice_in_dim(there, 1, None, axis=half), self._axes)
-        z = self._write(self._blank(here), here)
-        z = self._write(z, there, self.grid.shape[half - 1] - self.highest(half - 1))
-        z = jnp.fft.ifftn(z, axes=self._axes, norm="forward")
-        return z.real if c.shape[0] == 1 else jnp.concatenate([z.real, z.imag])
-
-    def _analyse_pair(self, u: Array) -> Array:
-        half = self._axes[-1]
-        z = lax.complex(u[:1], u[1:] if u.shape[0] == 2 else jnp.zeros_like(u))
-        z = jnp.fft.fftn(z, axes=self._axes, norm="forward")
-        n, top = self.grid.shape[half - 1], self.highest(half - 1)
-        zero = lax.slice_in_dim(z, 0, 1, axis=half)
-        here = self._cut(lax.slice_in_dim(z, 0, top + 1, axis=half))
-        there = lax.slice_in_dim(z, n - top, n, axis=half)
-        there = self._cut(jnp.concatenate([there, zero], axis=half))
-        there = jnp.conj(lax.rev(there, self._axes))
-        first = 0.5 * (here + there)
-        if u.shape[0] == 1:
-            return first
-        gap = 0.5 * (here - there)
-        return jnp.concatenate([first, lax.complex(gap.imag, -gap.real)])
-
-    def _real_fft(self, u: Array) -> Array:
-        full = jnp.fft.rfftn(u, axes=self._axes, norm="forward")
-        half = self._axes[-1]
-        return self._cut(lax.slice_in_dim(full, 0, self.shape[half - 1], axis=half))
-
-    def _inverse_real_fft(self, c: Array) -> Array:
-        sizes = [self.grid.shape[a] for a in self.periodic_axes]
-        full = self._write(self._blank(c, real=True), c)
-        return jnp.fft.irfftn(full, s=sizes, axes=self._axes, norm="forward")
-
-    # Kept modes inside the array of all of them, which is in the order of the FFT
-
-    def _runs(self, axis: int) -> list[tuple[int, int, int]]:
-        """(start among the kept, start among all, length) of waves < 0 and >= 0."""
-        n, top = self.grid.shape[axis], self.highest(axis)
-        return [(0, n - top, top), (top, 0, min(top, (n - 1) // 2) + 1)]
-
-    def _blank(self, c: Array, real: bool = False) -> Array:
-        """Zeros for all modes of as many channels as c; half of them for a real FFT."""
-        shape = list(c.shape)
-        for axis in self.periodic_axes:
-            shape[axis + 1] = self.grid.shape[axis]
-        if real:
-            shape[self._axes[-1]] = shape[self._axes[-1]] // 2 + 1
-        return jnp.zeros(shape, c.dtype)
-
-    def _write(self, full: Array, c: Array, first: int = 0) -> Array:
-        """Writes c among all modes, along the half axis from `first` on.
-
-        Blocks written into zeros are faster than rolled or concatenated arrays.
-        """
-        whole = [a for a in self.periodic_axes if a != self.half_axis]
-        for runs in itertools.product(*(self._runs(a) for a in whole)):
-            block, corner = c, [0] * c.ndim
-            if self.half_axis is not None:
-                corner[self.half_axis + 1] = first
-            for axis, (start, target, length) in zip(whole, runs, strict=True):
-                block = lax.slice_in_dim(block, start, start + length, axis=axis + 1)
-                corner[axis + 1] = target
-            if block.size:
-                full = lax.dynamic_update_slice(full, block, corner)
-        return full
-
-    def _cut(self, full: Array) -> Array:
-        """The kept modes of all of them; along the half axis everything."""
-        for axis in self.periodic_axes:
-            if axis != self.half_axis:
-                blocks = [
-                    lax.slice_in_dim(full, target, target + length, axis=axis + 1)
-                    for _, target, length in self._runs(axis)
-                ]
-                full = jnp.concatenate(blocks, axis + 1)
-        return full
-
-
-# In one dimension complex FFTs beat the real one for a single field, not for many. (Not
-# in pairs across a batch: a sample that blows up would take its partner along.) In
-# three real FFTs are the fastest way to modes, pairs back; of transposes, the other.
-_ANALYSE = {
-    1: by_batch("analyse_line", Modes._analyse, Modes._real_fft),
-    3: by_derivative(Modes._real_fft, Modes._analyse),
-}
-_SYNTHESISE = {
-    1: by_batch("synthesise_line", Modes._synthesise, Modes._inverse_real_fft),
-    3: by_derivative(Modes._synthesise, Modes._inverse_real_fft),
-}

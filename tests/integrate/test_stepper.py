@@ -12,13 +12,17 @@ from phix.integrate import (
     ARK4,
     EGLM4,
     ETDRK2,
+    ETDRK4,
     SBDF2,
     PerStep,
+    StepperState,
     make_stepper,
     rollout,
     solve,
 )
-from phix.pde import Vorticity, from_symbol
+from phix.integrate._split import nonlinear_part
+from phix.num._scan import _sparing, _step_weight
+from phix.pde import NavierStokes, Vorticity, from_symbol
 from phix.space import Grid
 from tests.integrate.manufactured import EQUATION, U0, name_of
 
@@ -96,3 +100,41 @@ def test_float32_stays_float32():
 def test_a_bad_step(dt):
     with pytest.raises(ValueError, match="`dt` must be a positive finite step"):
         make_stepper(EQUATION, U0, dt)
+
+
+def check_stages_kept(step, state, stages):
+    """Under a budget reverse mode keeps the states of stages, of each step no more."""
+    kept = _step_weight(_sparing(lambda y, _: (step(y), None)), state, None)
+    assert stages <= kept < stages + 0.1
+
+
+def one_step(equation, scheme):
+    """A step from modes to modes, and modes to start from."""
+    grid = equation.space
+    rng = np.random.default_rng(0)
+    channels = 1 if grid.ndim == 2 else 3
+    u0 = jnp.asarray(rng.normal(size=(channels, *grid.shape)))
+    stepper, state = make_stepper(equation, u0, 0.1, scheme=scheme)
+    return lambda y: stepper(StepperState(state.t, y, ())).y, state.y, stepper
+
+
+@pytest.mark.parametrize("scheme, stages", [(ETDRK2(), 2), (ETDRK4(), 4)])
+def test_reverse_mode_keeps_the_stages_alone(scheme, stages):
+    equation = Vorticity(Grid((8, 8), (0.0, 6.0)), 0.01)
+    step, y0, stepper = one_step(equation, scheme)
+    check_stages_kept(step, y0, stages)
+
+    def plain(y):
+        rate = nonlinear_part(equation.terms(), None)
+        return scheme.advance(rate, 0.0, stepper.h, y, stepper.tables, ())[0]
+
+    with pytest.raises(AssertionError):
+        check_stages_kept(plain, y0, stages)
+
+
+def test_fields_of_a_flow_are_kept_while_memory_does_not_count():
+    step, y0, _ = one_step(NavierStokes(Grid((6,) * 3, (0.0, 6.0)), 0.01), ETDRK2())
+    check_stages_kept(step, y0, 2)
+    # Three fields of 6³ numbers for each stage.
+    kept = _step_weight(lambda y, _: (step(y), None), y0, None)
+    assert kept >= 2 * 3 * 6**3 * 8 / y0.nbytes

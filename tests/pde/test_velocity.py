@@ -196,3 +196,24 @@ def test_bad_input_says_what_is_wrong():
         NavierStokes(Grid((8, 2), BOX), 0.1)
     with pytest.raises(ValueError, match="pressure is not local"):
         NavierStokes(PLANE, 0.1).pointwise(0.0, jnp.zeros(2), lambda x: x)
+
+
+def check_form(equation):
+    """N is the projection of u × ω, in whatever form it is computed."""
+    u = np.random.default_rng(0).normal(size=(3, *equation.space.shape))
+    y = equation.encode(jnp.asarray(u))
+    u = equation.decode(y)
+    wanted = equation.encode(jnp.cross(u, equation.vorticity(u), axis=0))
+    np.testing.assert_allclose(equation.nonlinear(0.0, y), wanted, atol=1e-14)
+
+
+@pytest.mark.parametrize("dealias", [2 / 3, 1.0])
+def test_both_forms_in_three_dimensions_are_one(dealias):
+    box = ((0.0, 1.0), (0.0, 2.0), (0.0, 3.0))
+    check_form(NavierStokes(Grid((7, 8, 9), box), 0.01, dealias=dealias))
+
+
+def test_with_aliasing_the_forms_differ(monkeypatch):
+    monkeypatch.setattr(NavierStokes, "_turns", False)
+    with pytest.raises(AssertionError):
+        check_form(NavierStokes(Grid((7, 8, 9), (0.0, 1.0)), 0.01, dealias=1.0))

@@ -11,6 +11,7 @@ from phix.num import (
     checkpointed_scan,
     cosine,
     damped_lstsq,
+    dear,
     divergence,
     dmd,
     eig,
@@ -79,7 +80,7 @@ def _at_minimum(dtype):
 def _scan(dtype):
     def fn(rate, u0, forcing):
         def step(u, force):
-            u = u + rate * jnp.sin(jnp.roll(u, 1)) + force
+            u = u + rate * dear(jnp.sin(jnp.roll(u, 1))) + force
             return u, u[0]
 
         return checkpointed_scan(step, u0, forcing, memory=7)
@@ -156,7 +157,7 @@ CASES = [
     Case("minimise", _minimise, ("minimise", "MinimiseSolution")),
     Case("matmul", _matmul, ("matmul",)),
     Case("at_minimum", _at_minimum, ("at_minimum",)),
-    Case("checkpointed_scan", _scan, ("checkpointed_scan",)),
+    Case("checkpointed_scan", _scan, ("checkpointed_scan", "dear", "DEAR")),
     Case("operators", _operators, ("gradient", "divergence", "laplacian", "norm")),
     Case(
         "dmd",

@@ -211,8 +211,10 @@ def check_batch(modes, batched):
         assert jnp.allclose(jnp.stack(one), other, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("n, keep", [(16, 2 / 3), (15, None), (16, None)])
-def test_a_batch_of_lines_equals_each_alone(n, keep):
+@pytest.mark.parametrize(
+    "n, keep", [(16, 2 / 3), (15, None), (16, None), ((6, 8), 2 / 3)]
+)
+def test_a_batch_of_fields_equals_each_alone(n, keep):
     modes = Grid(n, (0.0, 1.0)).modes(keep)
     check_batch(modes, modes.to_modes)
 
