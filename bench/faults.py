@@ -130,8 +130,8 @@ FAULTS = {
         ),
         Fault(
             "a run begun by an older version",
-            "goes on: keys it did not know stand for their defaults; keys that are "
-            "gone are named",
+            "goes on while checkpoints have the same format, else it is said; keys it "
+            "did not know stand for their defaults; keys that are gone are named",
             NOTHING,
             ("recipes/test_older_runs.py",),
         ),

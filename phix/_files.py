@@ -17,11 +17,11 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     file that was killed has left is removed.
     """
     path = Path(path)
-    mine = f".{path.stem}.{socket.gethostname()}-"
+    mine = f".{path.stem}.{_machine()}-"
     temporary = path.with_name(f"{mine}{os.getpid()}.tmp{path.suffix}")
     for file in path.parent.glob(f"{glob.escape(mine)}*.tmp{glob.escape(path.suffix)}"):
         number = file.name.removeprefix(mine).partition(".")[0]
-        if number.isdigit() and not _runs(int(number)):
+        if number.isdecimal() and len(number) < 10 and not _runs(int(number)):
             file.unlink(missing_ok=True)
     try:
         yield temporary
@@ -30,6 +30,15 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    """Where a process number means one process: the host, on Linux its container."""
+    try:
+        space = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        space = 0
+    return f"{socket.gethostname()}-{space}"
 
 
 def _runs(process: int) -> bool:

@@ -203,8 +203,10 @@ def load_artifact(path: str | os.PathLike) -> Artifact:
             reason = error
         except (KeyError, TypeError, AttributeError) as error:
             reason = f"its header is of another form ({type(error).__name__}: {error})"
+        except MemoryError:
+            raise
         except Exception as error:  # zipfile trusts what it reads, and raises anything
-            reason = f"it is no whole zip archive: {error or type(error).__name__}"
+            reason = f"it is no whole zip archive ({type(error).__name__}: {error})"
     raise ValueError(f"artifact {os.fspath(path)} is refused: {reason}")
 
 

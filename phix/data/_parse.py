@@ -11,7 +11,8 @@ from phix._errors import require
 
 
 _SECONDS = 60
-# Only what `parsed` does itself; the path is handed on, and nothing else is looked for.
+# Only what `parsed` does itself. Modules are looked for where this process has them,
+# but never in the folder that it happens to be in.
 _CHILD = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -28,13 +29,15 @@ def parsed(content: bytes) -> tuple[jax_export.Exported, str]:
 
     **Raises:** `ValueError` for what cannot be read.
     """
-    command = [sys.executable, "-I", "-c", _CHILD, json.dumps(sys.path)]
+    places = [place for place in sys.path if os.path.isabs(place)]
+    command = [sys.executable, "-I", "-c", _CHILD, json.dumps(places)]
     try:
         child = subprocess.run(
             command,
             input=content,
             capture_output=True,
             timeout=_SECONDS,
+            cwd=os.sep,
             env={**os.environ, "JAX_PLATFORMS": "cpu"},
         )
     except subprocess.TimeoutExpired:

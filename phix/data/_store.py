@@ -33,7 +33,6 @@ _FORMAT = "phix trajectories"
 _VERSION = 1
 _GROUPS = ("us", "params", "stats")
 _ARRAYS = ("ts", "result", "first_bad_time")
-_DEEPEST = 32  # groups within groups
 
 
 def save_trajectories(
@@ -99,7 +98,10 @@ def load_trajectories(
             _check_header(file, path)
             space = _described(path, file, "space")
             attributes = _described(path, file, "attributes")
-            fields = {n: _read(path, file, n, dtype) for n in (*_ARRAYS, *_GROUPS)}
+            seen: set[int] = set()
+            fields = {
+                n: _read(path, file, n, dtype, seen) for n in (*_ARRAYS, *_GROUPS)
+            }
         finally:
             close()
     with reading(path, "its space"):
@@ -170,12 +172,17 @@ def _described(path: Path, file: Any, name: str) -> Any:
             raise Refused(f"{path}: {name} nests without end") from None
 
 
-def _read(path: Path, file: Any, name: str, dtype: Any) -> PyTree:
-    """A dataset as an array, a group as a dictionary."""
-    check(name.count("/") < _DEEPEST, path, name, "is a group in a group without end")
-    if isinstance(own_item(path, file, name), import_h5py().Group):
+def _read(path: Path, file: Any, name: str, dtype: Any, seen: set[int]) -> PyTree:
+    """A dataset as an array, a group as a dictionary; each only once."""
+    h5py = import_h5py()
+    item = own_item(path, file, name)
+    with reading(path, name):
+        place = h5py.h5o.get_info(item.id).addr
+    check(place not in seen, path, name, "is in the file under two names")
+    seen.add(place)
+    if isinstance(item, h5py.Group):
         names = names_in(path, open_group(path, file, name))
-        return {n: _read(path, file, f"{name}/{n}", dtype) for n in names}
+        return {n: _read(path, file, f"{name}/{n}", dtype, seen) for n in names}
     dataset = open_dataset(path, file, name, kinds="fciub")
     with reading(path, name):
         array = np.asarray(dataset[()])

@@ -14,14 +14,14 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.extend.core import Jaxpr, Var
 
 from phix._errors import require
-from phix._types import Array, Inexact
+from phix._types import Array, Float
 
 
 DEAR = "phix_dear"
 _frugal = contextvars.ContextVar("frugal", default=False)
 
 
-def dear(x: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
+def dear(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """The same array, which plain reverse mode had better keep than compute anew.
 
     For what costs more time than its memory does, inside of a step whose derivative

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.interpolate import CubicSpline
 
 from phix._errors import require
 
@@ -33,4 +32,6 @@ def spline_weights(
         knots.size >= 2 and bool(np.all(np.diff(knots) > 0)),
         f"knots must be at least two increasing numbers, got {knots}",
     )
+    from scipy.interpolate import CubicSpline  # slow to import, and rarely wanted
+
     return CubicSpline(knots, np.eye(knots.size), bc_type="not-a-knot")(t)

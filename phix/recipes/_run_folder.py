@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from phix.data import RunDirectory
-from phix.recipes._config import from_dict, to_dict
+from phix.recipes._config import ConfigError, from_dict, to_dict
 
 
 def run_folder(recipe: Any, directory: Path) -> RunDirectory:
@@ -14,6 +14,14 @@ def run_folder(recipe: Any, directory: Path) -> RunDirectory:
 
     **Raises:** as `RunDirectory`.
     """
-    return RunDirectory(
-        directory, to_dict(recipe), read=lambda saved: to_dict(from_dict(saved))
-    )
+
+    def read(saved: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return to_dict(from_dict(saved))
+        except ConfigError as error:
+            raise ConfigError(
+                f"run directory {directory} was begun with another config, or by "
+                f"another version: {error}; use a new directory"
+            ) from error
+
+    return RunDirectory(directory, to_dict(recipe), read=read)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -215,4 +216,4 @@ def low_rank(
 
 
 def _with_decoder(model: ReducedModel, decoder: Callable) -> ReducedModel:
-    return ReducedModel(decoder, model.dynamics, model.latents, model.parameters)
+    return eqx.tree_at(lambda model: model.decoder, model, decoder)

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from phix import nn
 from phix._errors import eagerly, is_concrete, require
 from phix._types import Array, Float, Int
 from phix.data import Trajectory
@@ -215,3 +216,10 @@ def _conditions(
     count = ts.shape[0]
     columns = [known[name].reshape(count, 1).astype(us.dtype) for name in parameters]
     return jnp.concatenate(columns, 1) if columns else jnp.zeros((count, 0), us.dtype)
+
+
+def standardiser(data: Array, *, axis: int) -> nn.Standardiser:
+    """As `Standardiser.of`, but what does not vary is divided by one."""
+    others = tuple(i for i in range(data.ndim) if i != axis)
+    std = jnp.std(data, axis=others)
+    return nn.Standardiser(jnp.mean(data, axis=others), jnp.where(std > 0, std, 1))

@@ -10,7 +10,7 @@ import jax.random as jr
 from phix import nn
 from phix._errors import require
 from phix._types import Array, Float, PRNGKeyArray
-from phix.rom._data import TrainingData
+from phix.rom._data import TrainingData, standardiser
 from phix.rom._invert import LatentLaw, latent_law
 from phix.rom._model import ReducedModel
 from phix.rom._training import Training
@@ -74,7 +74,7 @@ def encoded_table(
     key: PRNGKeyArray,
 ) -> EncodedTable:
     """The frames of the data with an untrained network that reads all their nodes."""
-    readings = nn.Standardiser.of(data.us, axis=2)
+    readings = standardiser(data.us, axis=2)
     flat = data.us.reshape(*data.us.shape[:3], -1)
     frames = jax.vmap(jax.vmap(readings))(flat)
     network = _mlp(frames[0, 0].size, latent_size, width, depth, flat.dtype, key)
@@ -90,7 +90,7 @@ def tabled(model: ReducedModel, data: TrainingData) -> ReducedModel:
     latents = jax.lax.map(lambda row: table[row], rows)
     size = latents.shape[-1]
     law = LatentLaw(jnp.zeros(size, dtype), jnp.eye(size, dtype=dtype))
-    readings = nn.Standardiser.of(data.us, axis=2)
+    readings = standardiser(data.us, axis=2)
     points = data.grid.points.astype(dtype)
     return eqx.tree_at(
         lambda model: (model.latents, model.encoder),

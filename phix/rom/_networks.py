@@ -1,13 +1,12 @@
 """The networks of a trained reduced model."""
 
 import equinox as eqx
-import jax.numpy as jnp
 import jax.random as jr
 
 from phix import nn
 from phix._errors import nearest, require
-from phix._types import Array, PRNGKeyArray
-from phix.rom._data import TrainingData
+from phix._types import PRNGKeyArray
+from phix.rom._data import TrainingData, standardiser
 from phix.rom._encoder import encoded_table
 from phix.rom._model import ReducedModel
 
@@ -77,7 +76,7 @@ class Networks(eqx.Module):
         dtype = data.us.dtype
         decoder = _DECODERS[self.decoder](
             nn.MinMax.of(data.grid.points.astype(dtype)),
-            _standardiser(data.us, axis=2),
+            standardiser(data.us, axis=2),
             latent_size=self.latent_size,
             width=self.width,
             depth=self.depth,
@@ -88,7 +87,7 @@ class Networks(eqx.Module):
         def network(key: PRNGKeyArray) -> nn.SwishDynamics:
             return nn.SwishDynamics(
                 self.latent_size,
-                _standardiser(data.cond, axis=last) if data.parameters else None,
+                standardiser(data.cond, axis=last) if data.parameters else None,
                 width=self.dynamics_width,
                 depth=self.dynamics_depth,
                 key=key,
@@ -108,10 +107,3 @@ class Networks(eqx.Module):
             key=jr.fold_in(key, 2),
         )
         return eqx.tree_at(lambda model: model.latents, model, table)
-
-
-def _standardiser(data: Array, *, axis: int) -> nn.Standardiser:
-    """As `Standardiser.of`, but what does not vary is divided by one."""
-    others = tuple(i for i in range(data.ndim) if i != axis)
-    std = jnp.std(data, axis=others)
-    return nn.Standardiser(jnp.mean(data, axis=others), jnp.where(std > 0, std, 1))

@@ -17,13 +17,21 @@ _KINDS = "fciub"
 _SUM = 4  # bytes of the checksum behind those of a chunk
 
 
-def check_links(folder: str | os.PathLike) -> None:
-    """Refuses links, which lead out of the folder. **Raises:** `ValueError`."""
+def check_files(folder: str | os.PathLike) -> None:
+    """Refuses links, which lead out of the folder, and what is no file, such as a pipe.
+
+    **Raises:** `ValueError`, saying which.
+    """
+    require(not os.path.islink(folder), f"{folder} is a link")
     with os.scandir(folder) as entries:
         for entry in entries:
             require(not entry.is_symlink(), f"{entry.path} is a link")
             if entry.is_dir():
-                check_links(entry.path)
+                check_files(entry.path)
+            else:
+                # One that is being written may be gone meanwhile.
+                plain = entry.is_file() or not os.path.lexists(entry.path)
+                require(plain, f"{entry.path} is no file")
 
 
 def check_header(header: Mapping[str, Any]) -> None:
@@ -43,7 +51,8 @@ def check_header(header: Mapping[str, Any]) -> None:
         "update phix",
     )
     started, chunk = header.get("started"), header.get("chunk")
-    require(isinstance(started, int | float), f"its start is {started!r:.80}")
+    known = isinstance(started, float) and math.isfinite(started)
+    require(known, f"its start is {started!r:.80}")
     require(_whole(chunk, 1), f"its chunk is {chunk!r:.80}")
     require(isinstance(header.get("identity"), dict), "it has no identity")
     chunks = header.get("chunks")
@@ -102,7 +111,8 @@ def check_sizes(arrays: Mapping[str, Any], folder: Path) -> None:
         empty = not any(_files(folder / name / "c"))
         require(
             empty or _chunk_of_size(name, array, folder),
-            f"no block of {name} has the bytes that its shape {array.shape} says",
+            f"no block of {name} has the bytes that its shape {array.shape} says; if "
+            "blocks were damaged, call the sweep again, which does them anew",
         )
 
 

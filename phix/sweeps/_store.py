@@ -18,8 +18,8 @@ from phix.sweeps._inspect import (
     FORMAT,
     VERSION,
     check_arrays,
+    check_files,
     check_header,
-    check_links,
     check_sizes,
 )
 from phix.sweeps._outcome import POINT, RESERVED, Column
@@ -42,7 +42,7 @@ class Store:
     def __init__(self, directory: Path):
         self.path = directory / _FOLDER
         with _opening(self.path):
-            check_links(self.path)
+            check_files(self.path)
             self.group = _zarr().open_group(self.path, mode="r+", zarr_format=3)
             header = self.group.attrs.asdict()
             check_header(header)
@@ -262,8 +262,11 @@ def open_sweep(directory: str | os.PathLike) -> xr.Dataset:
     import xarray
 
     store = Store(Path(directory))
-    with _opening(store.path):
+    try:
         check_sizes(store.arrays, store.path)
+    except ValueError as error:
+        raise ValueError(f"{store.path} cannot be opened: {error}") from None
+    with _opening(store.path):
         dataset = xarray.open_zarr(
             store.path, consolidated=False, chunks=None, decode_cf=False
         )
@@ -312,13 +315,13 @@ def _opening(path: Path) -> Iterator[None]:
         raise FileNotFoundError(f"no sweep in {path.parent}: it holds no {path.name}")
     try:
         yield
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, MemoryError):
         raise
     except Exception as error:  # Zarr trusts its metadata and raises anything
         raise ValueError(
             f"{path} cannot be opened, its description is damaged: "
-            f"{error or type(error).__name__}; restore its zarr.json files from a "
-            "copy, or remove the folder to run the sweep anew"
+            f"{str(error) or type(error).__name__}; restore its zarr.json files from a "
+            "copy, or run the sweep anew in another folder"
         ) from error
 
 

@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,12 +20,15 @@ from phix._types import PRNGKeyArray, PyTree
 from phix.data import check_same_config
 from phix.parallel import lead
 from phix.train._saved import (
+    FORMAT,
     abstract,
     compare,
     described,
     filled,
     finite,
     named_arrays,
+    only_model,
+    parts_of,
     plain_key,
     read_about,
     read_arrays,
@@ -32,18 +36,17 @@ from phix.train._saved import (
 from phix.train._seal import Damaged, break_seal, check_seal, is_sealed, seal
 
 
-_FORMAT = "phix-train-3"
+_EVERY, _REST = 1000, 10.0  # updates, seconds
 
 
 class Checkpoints:
     """Where `fit` saves itself, how often, and what is kept.
 
-    A checkpoint holds the model, the update's memory, the averaged model, the random
-    key, the step and `config`: arrays and JSON, never code. It is written in the
-    background with checksums of its files, and appears in one piece: one cut short by
-    a crash is ignored. If the directory holds a checkpoint, `fit` resumes from the
-    latest, bit for bit. A damaged one is set aside with a warning, and the one before
-    it is taken.
+    A checkpoint holds model, memory of the update, averaged model, random key, step and
+    `config`: arrays and JSON, never code. It is written in the background with
+    checksums of its files, and appears in one piece: one cut short is ignored. If the
+    directory holds a checkpoint, `fit` resumes from the latest, bit for bit. A damaged
+    one is set aside with a warning, and the one before it is taken.
 
     **Arguments:**
 
@@ -52,7 +55,8 @@ class Checkpoints:
     - `config`: a JSON-able description of the run. Resuming under another one is an
       error.
     - `every`: updates between checkpoints; one is also saved at the end, and on
-      Ctrl-C, SIGTERM and non-finite updates.
+      Ctrl-C, SIGTERM and non-finite updates. By default 1000, or as many thousands as
+      take ten seconds (of several processes, whose clocks differ, always 1000).
     - `keep_last`: how many of the latest are kept.
     - `keep_best`: name of a scalar of `evaluate`; the checkpoint where it was least is
       saved and kept as well.
@@ -63,15 +67,17 @@ class Checkpoints:
         directory: str | os.PathLike,
         *,
         config: Mapping[str, Any] | None = None,
-        every: int = 1000,
+        every: int | None = None,
         keep_last: int = 3,
         keep_best: str | None = None,
     ):
-        require(every > 0, f"every: got {every}; wanted a positive integer.")
+        require(every is None or every > 0, f"every: got {every}; wanted at least 1.")
         require(keep_last > 0, f"keep_last: got {keep_last}; wanted at least 1.")
         self.directory = Path(directory).resolve()
         self.config = dict(config or {})
-        self.every, self.keep_last, self.keep_best = every, keep_last, keep_best
+        self.every, self._rest = (_EVERY, _REST) if every is None else (every, 0.0)
+        self.keep_last, self.keep_best = keep_last, keep_best
+        self._saved_at = time.monotonic()
         self._writer: ocp.AsyncCheckpointer | None = None
         self._lock: int | None = None
         self._started: dict[int, float | None] = {}  # steps saved, or on their way
@@ -93,6 +99,12 @@ class Checkpoints:
     def best_value(self) -> float:
         """The least `keep_best` so far; infinite if there is none."""
         return min(self._values().values(), default=math.inf)
+
+    @property
+    def resting(self) -> bool:
+        """Whether the last checkpoint is too recent for another one that can wait."""
+        alone = jax.process_count() == 1
+        return alone and time.monotonic() < self._saved_at + self._rest
 
     def hold(self) -> None:
         """Takes the directory for writing, and sets aside what is damaged in it.
@@ -130,8 +142,9 @@ class Checkpoints:
         assert self._writer is not None
         if step in self._started:
             return
+        self._saved_at = time.monotonic()
         self.wait()
-        arrays = named_arrays(_parts(state, ema))
+        arrays = named_arrays(parts_of(state, ema))
         about = self._about(state, ema, key)
         about["value"] = value if math.isfinite(value) else None
         self._started[step] = value
@@ -150,11 +163,11 @@ class Checkpoints:
         model or optimiser, naming the first difference; or if none is whole.
         """
         step = self._newest()
-        folder, parts = self._folder(step), _parts(state, ema)
+        folder, parts = self._folder(step), parts_of(state, ema)
         self._check(folder, self._about(state, ema, key))
         for name, part in parts.items():
             parts[name] = filled(part, read_arrays(folder, name, abstract(part)))
-        state = eqx.combine(parts["memory"], _only_model(state, parts["model"]))
+        state = eqx.combine(parts["memory"], only_model(state, parts["model"]))
         return step, state, parts.get("ema")
 
     def restore_model(
@@ -345,15 +358,15 @@ class Checkpoints:
 
     def _about(self, state: PyTree, ema: PyTree, key: PRNGKeyArray) -> dict[str, Any]:
         return {
-            "format": _FORMAT,
+            "format": FORMAT,
             "config": self.config,
             "key": plain_key(key),
-            "arrays": {n: described(part) for n, part in _parts(state, ema).items()},
+            "arrays": {n: described(part) for n, part in parts_of(state, ema).items()},
         }
 
     def _check(self, folder: Path, wanted: dict[str, Any]) -> None:
         saved = read_about(folder)
-        for name in ("format", "config", "key"):
+        for name in ("config", "key"):
             check_same_config(
                 {name: saved[name]}, {name: wanted[name]}, what=f"checkpoint {folder}"
             )
@@ -379,17 +392,6 @@ class Checkpoints:
         saved = read_about(folder)["arrays"]
         require(name in saved, "ema: the run kept no averaged model.")
         return folder, name, saved[name]
-
-
-def _parts(state: PyTree, ema: PyTree) -> dict[str, PyTree]:
-    """What is saved apart: the model must be readable without its optimiser."""
-    parts = {"model": state.model, "memory": _only_model(state, None)}
-    return parts if ema is None else parts | {"ema": ema}
-
-
-def _only_model(state: PyTree, model: PyTree) -> PyTree:
-    is_none = None if model is None else (lambda x: x is None)
-    return eqx.tree_at(lambda s: s.model, state, model, is_leaf=is_none)
 
 
 def _check_arrays(saved: dict, wanted: dict, directory: Path) -> None:

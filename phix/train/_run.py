@@ -105,7 +105,9 @@ class Run:
         checkpoint = self.checkpoint
         if checkpoint is not None:
             better = value < math.inf and value < checkpoint.best_value
-            if better or not ok or self._due(checkpoint.every):
+            ends = self.step == self.steps
+            due = self._due(checkpoint.every) and not checkpoint.resting
+            if better or not ok or ends or due:
                 self.save(value)
 
     def save(self, value: float = math.inf) -> None:

@@ -19,6 +19,9 @@ from phix._errors import require
 from phix._types import PRNGKeyArray, PyTree
 
 
+FORMAT = "phix-train-3"
+
+
 def read_about(folder: Path) -> dict[str, Any]:
     """The JSON of a checkpoint; `ValueError` if it is not what `fit` writes."""
     with _reading(folder):
@@ -27,6 +30,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         kinds = {"format": str, "config": dict, "key": list, "arrays": dict}
         for name, kind in kinds.items():
             require(isinstance(about[name], kind), f"{name} is {about[name]!r:.80}")
+        require(about["format"] == FORMAT, f"its format is {about['format']!r}")
         for part, named in about["arrays"].items():
             plain = isinstance(named, dict) and all(
                 isinstance(x, str) for x in named.values()
@@ -83,6 +87,17 @@ def _reading(folder: Path) -> Iterator[None]:
             "not written by this version of phix, or not by phix; use another one "
             f"({type(error).__name__}: {error!s:.500})"
         ) from error
+
+
+def parts_of(state: PyTree, ema: PyTree) -> dict[str, PyTree]:
+    """What is saved apart: the model must be readable without its optimiser."""
+    parts = {"model": state.model, "memory": only_model(state, None)}
+    return parts if ema is None else parts | {"ema": ema}
+
+
+def only_model(state: PyTree, model: PyTree) -> PyTree:
+    is_none = None if model is None else (lambda x: x is None)
+    return eqx.tree_at(lambda s: s.model, state, model, is_leaf=is_none)
 
 
 def named_arrays(parts: dict[str, PyTree]) -> dict[str, Any]:

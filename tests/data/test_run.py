@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import subprocess
 import threading
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from phix._files import _machine
 from phix.data import (
     JsonLines,
     Progress,
@@ -175,3 +177,18 @@ def test_what_a_killed_writer_left_is_removed(tmp_path):
     with RunDirectory(tmp_path, {"a": 1}):
         assert not any(file.exists() for file in left)
         assert (tmp_path / "config.toml").exists()
+
+
+def test_what_a_living_writer_is_at_stays(tmp_path):
+    """Of two writers of one file that were not ready, one lives."""
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = [
+        tmp_path / f".a.{_machine()}-{number}.tmp.txt"
+        for number in (dead.pid, os.getppid())
+    ]
+    for file in left:
+        file.write_text("half")
+    atomic_write(tmp_path / "a.txt", "whole")
+    assert [file.exists() for file in left] == [False, True]
+    assert (tmp_path / "a.txt").read_text() == "whole"

@@ -124,6 +124,14 @@ def put_circle(file):
     file["stats/again"] = file["stats"]
 
 
+def put_twins(file):
+    """A tree of links: two to the fortieth groups in a few kilobytes."""
+    group = file["stats"]
+    for _ in range(40):
+        group["a"] = group.create_group("b")
+        group = group["b"]
+
+
 def put_absurd(file):
     del file["us"]
     file.create_dataset("us", shape=(2**20, 2**20, 2**10), dtype="f8", chunks=True)
@@ -141,7 +149,8 @@ SPOIL = {
     put_object: "us must hold numbers, got dtype object",
     put_link: "us is a link",
     put_virtual: "us keeps its data in another file",
-    put_circle: "is a group in a group without end",
+    put_circle: "stats/again is in the file under two names",
+    put_twins: "is in the file under two names",
     put_absurd: "us declares shape",
     put_other_side: "did you mean 'outflow'",
     put_nested: "attributes nests without end",

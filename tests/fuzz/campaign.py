@@ -32,6 +32,10 @@ def check_reads_or_refuses(path: Path, read) -> str:
         read(path)
     except ValueError as error:
         assert str(path) in str(error), error
+        cause: BaseException | None = error
+        while cause is not None:
+            assert not isinstance(cause, MemoryError), "room was made for a claim"
+            cause = cause.__cause__ or cause.__context__
         return "refused"
     return "read"
 

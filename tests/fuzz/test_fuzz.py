@@ -55,8 +55,15 @@ def test_a_reader_that_fails_otherwise_is_seen(tmp_path):
     def no_refusal(path):
         raise IndexError(f"{path}")
 
-    with pytest.raises(AssertionError):
-        check_reads_or_refuses(tmp_path / "data.h5", no_name)
+    def no_room(path):
+        try:
+            raise MemoryError
+        except MemoryError as error:
+            raise ValueError(f"{path} is damaged") from error
+
+    for reader in (no_name, no_room):
+        with pytest.raises(AssertionError):
+            check_reads_or_refuses(tmp_path / "data.h5", reader)
     with pytest.raises(IndexError):
         check_reads_or_refuses(tmp_path / "data.h5", no_refusal)
 

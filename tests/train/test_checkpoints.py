@@ -12,7 +12,14 @@ import pytest
 
 from phix._errors import PhixError
 from phix.data import JsonLines
-from phix.train import Checkpoints, Stopped, fit, gradient_update, per_sample
+from phix.train import (
+    Checkpoints,
+    Stopped,
+    _checkpoints,
+    fit,
+    gradient_update,
+    per_sample,
+)
 from tests.train.problems import START, loss, noisy_loss, source
 
 
@@ -209,3 +216,20 @@ def test_bad_input(tmp_path):
         ValueError, match="keep_best: evaluate gives no 'eror'.*'error'"
     ):
         run(tmp_path, 5, evaluate=lambda m: {"error": 1.0}, keep_best="eror")
+
+
+def check_steps(folder, wanted, **options):
+    run(folder, 33, **options)
+    assert sorted(int(f.name) for f in folder.iterdir() if f.is_dir()) == wanted
+
+
+def test_quick_updates_are_not_saved_more_often_than_need_be(tmp_path, monkeypatch):
+    """By default; who says how often is taken at their word. The last two are kept."""
+    monkeypatch.setattr(_checkpoints, "_EVERY", 10)
+    monkeypatch.setattr(_checkpoints, "_REST", 1e9)
+    check_steps(tmp_path / "quick", [33], every=None)
+    check_steps(tmp_path / "told", [30, 33], every=10)
+    monkeypatch.setattr(_checkpoints, "_REST", 0.0)
+    check_steps(tmp_path / "slow", [30, 33], every=None)
+    with pytest.raises(AssertionError):
+        check_steps(tmp_path / "again", [33], every=None)
