@@ -51,11 +51,11 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	else $(BIN)/python -m pip install --quiet $(WHAT); fi \
 	&& touch $@ && echo "install: $$(( $$(date +%s) - start )) s"
 
-# By uv, which alone knows the lowest versions; for the oldest Python, which they know.
+# By uv, which alone knows the lowest versions; for a Python that they know.
 $(VENV)/.lowest: pyproject.toml | $(BIN)/python
 	@start=$$(date +%s); \
 	command -v uv >/dev/null && uv=uv || { uv=$(BIN)/uv; $(BIN)/python -m pip install --quiet uv; } \
-	&& $$uv venv --quiet --clear --python 3.11 $(VENV)/lowest \
+	&& $$uv venv --quiet --clear --python '>=3.11,<3.13' $(VENV)/lowest \
 	&& $$uv pip install --quiet --python $(VENV)/lowest/bin/python \
 		--resolution lowest-direct -e '.[plot,data]' --group test \
 	&& touch $@ && echo "install: $$(( $$(date +%s) - start )) s"
