@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from phix import num
 from phix._errors import is_concrete
 from phix._types import Array, Float
 from phix.integrate import solve
@@ -101,7 +102,7 @@ class Solver(eqx.Module):
 
         def read(us: Array) -> Array:
             flat = us.reshape(*us.shape[:2], -1)
-            few = jnp.matmul(flat, weights, precision="highest")
+            few = num.matmul(flat, weights)
             return self._frames(few, resolution)
 
         return read

@@ -96,6 +96,7 @@ def parts_of(state: PyTree, ema: PyTree) -> dict[str, PyTree]:
 
 
 def only_model(state: PyTree, model: PyTree) -> PyTree:
+    """The state of an update with another model, or with none (`None`)."""
     is_none = None if model is None else (lambda x: x is None)
     return eqx.tree_at(lambda s: s.model, state, model, is_leaf=is_none)
 

@@ -110,7 +110,10 @@ def _read_sweep(name: str, path: Path) -> Any:
 def _artifact(folder: Path) -> dict[str, Files]:
     def fn(weights, x, n):
         matrix, shift = weights
-        step = lambda i, y: jnp.linalg.solve(matrix, y) + shift  # noqa: E731
+
+        def step(i, y):
+            return jnp.linalg.solve(matrix, y) + shift
+
         return {"y": jax.lax.fori_loop(0, n, step, x), "even": n % 2 == 0}
 
     weights = [jnp.eye(2) * 2.0, jnp.ones(2)]

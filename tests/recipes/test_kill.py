@@ -22,3 +22,4 @@ def test_killed_simulations_leave_whole_files(tmp_path):
 def test_two_hundred_kills(tmp_path, record_property):
     counts = counted(kills.__file__, tmp_path, 200, 2)
     record_property("counts", counts)
+    assert counts["kills"] == 200 and counts["lost"] == 0

@@ -24,3 +24,4 @@ def test_killed_sweeps_end_in_the_same_bits(tmp_path):
 def test_two_hundred_kills(tmp_path, record_property):
     counts = counted(kills.__file__, tmp_path, 200, 0)
     record_property("counts", counts)
+    assert counts["kills"] == 200 and counts["lost"] == 0
