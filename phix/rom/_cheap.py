@@ -10,6 +10,7 @@ import numpy as np
 from phix._errors import require
 from phix._types import Array, Float
 from phix.nn import FourierDecoder
+from phix.num import matmul
 from phix.rom._hyper import qdeim
 from phix.rom._model import AbstractFieldDecoder, ReducedModel
 from phix.rom._pod import pod_modes
@@ -64,7 +65,7 @@ class SampledDecoder(AbstractFieldDecoder):
     def field(self, latent: Float[Array, " latent"]) -> Float[Array, "channels ..."]:
         """The field on the grid: exact for fields in the span of the modes."""
         values = self.decoder(self.points, latent).reshape(-1)
-        rank = jnp.matmul(self.weights, values, precision="highest")
+        rank = matmul(self.weights, values)
         return jnp.tensordot(rank, self.modes, 1, precision="highest")
 
 

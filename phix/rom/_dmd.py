@@ -48,7 +48,7 @@ class DMDDynamics(AbstractLatentMap):
         gone = values == 0
         powers = jnp.exp(steps * jnp.log(jnp.where(gone, 1, values)))
         powers = jnp.where(gone & (steps > 0), 0, powers)
-        return jnp.real(jnp.matmul(powers * amplitudes, vectors.T, precision="highest"))
+        return jnp.real(num.matmul(powers * amplitudes, vectors.T))
 
 
 class ControlledDynamics(AbstractLatentMap):

@@ -11,7 +11,7 @@ import jax.random as jr
 from phix._errors import Result, require
 from phix._types import Array, Float, Int, PyTree, RealScalar
 from phix.metrics import relative_l2
-from phix.num import at_minimum, least_squares, norm
+from phix.num import at_minimum, least_squares, matmul, norm
 from phix.rom._model import ReducedModel
 from phix.rom._phi import stratified_subset
 from phix.rom._pod import LinearDecoder
@@ -32,12 +32,12 @@ class LatentLaw(eqx.Module):
 
     def latent(self, z: Float[Array, " directions"]) -> Float[Array, " latent"]:
         """The latent of z."""
-        return self.mean + jnp.matmul(self.factor, z, precision="highest")
+        return self.mean + matmul(self.factor, z)
 
     def whiten(self, latent: Float[Array, " latent"]) -> Float[Array, " directions"]:
         """z of the latent nearest to `latent` within the law."""
         size = jnp.sum(self.factor**2, axis=0)
-        along = jnp.matmul(self.factor.T, latent - self.mean, precision="highest")
+        along = matmul(self.factor.T, latent - self.mean)
         return along / jnp.where(size > 0, size, 1)
 
 
@@ -170,7 +170,7 @@ class _Problem(eqx.Module):
         rows = whole.reshape(-1, latent.shape[0]) / norm(self.values)
         if self.prior is None:
             return rows
-        rows = jnp.matmul(rows, self.prior.factor, precision="highest")
+        rows = matmul(rows, self.prior.factor)
         return jnp.concatenate([rows, self._weight() * jnp.eye(z.size, dtype=z.dtype)])
 
     def _weight(self) -> Array:

@@ -69,7 +69,7 @@ class LinearDecoder(AbstractFieldDecoder):
     ) -> Float[Array, " latent"]:
         r"""$V^\top\dot u$: the latent velocity that follows a rate of change best."""
         modes = self.modes.reshape(self.modes.shape[0], -1)
-        return jnp.matmul(modes, rate.reshape(-1), precision="highest")
+        return num.matmul(modes, rate.reshape(-1))
 
 
 def pod_of(

@@ -8,7 +8,7 @@ import numpy as np
 
 from phix._errors import require
 from phix._types import Array, Float, PRNGKeyArray
-from phix.num import sine
+from phix.num import matmul, sine
 from phix.rom._model import ReducedModel
 from phix.rom._pod import pod_modes
 from phix.space import Grid
@@ -37,8 +37,8 @@ class RandomSines(eqx.Module):
 
     def __call__(self, latent: Float[Array, " latent"]) -> Float[Array, " features"]:
         """The features of one latent."""
-        z = jnp.matmul(self.whiten, latent - self.centre, precision="highest")
-        turns = jnp.matmul(self.frequencies, z, precision="highest") + self.phases
+        z = matmul(self.whiten, latent - self.centre)
+        turns = matmul(self.frequencies, z) + self.phases
         return jnp.concatenate([jnp.ones(1, z.dtype), z, sine(turns)])
 
 
@@ -62,7 +62,7 @@ class Readout(eqx.Module):
 
     def __call__(self, latent: Float[Array, " latent"]) -> Float[Array, "channels ..."]:
         """The field of a latent at the places."""
-        rank = jnp.matmul(self.weights, self.features(latent), precision="highest")
+        rank = matmul(self.weights, self.features(latent))
         return self.offset + jnp.tensordot(rank, self.modes, 1, precision="highest")
 
 

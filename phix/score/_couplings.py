@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from phix._errors import is_concrete, require
 from phix._types import Array, Float, Int, IntScalar, PRNGKeyArray, RealScalar
+from phix.num import matmul
 from phix.score._base import AbstractNoise
 from phix.train import AbstractSource, Batch
 
@@ -174,7 +175,7 @@ def _cost(x0s: Array, x1s: Array) -> Array:
         f"`x0s` and `x1s` must have one shape; got {x0s.shape} and {x1s.shape}",
     )
     one, other = (x.reshape(x.shape[0], -1) for x in (x0s, x1s))
-    return -jnp.matmul(one, other.T, precision=jax.lax.Precision.HIGHEST)
+    return -matmul(one, other.T)
 
 
 def _assigned(cost: Any) -> np.ndarray:

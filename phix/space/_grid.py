@@ -8,10 +8,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from phix._errors import checked_dtype, nearest, require
 from phix._types import Array, Float, Inexact
+from phix.num import matmul
 from phix.space._base import AbstractSpace
 from phix.space._boundary import Boundary, read_boundary
 from phix.space._ghost import extend, face_values, lengthen
@@ -301,7 +301,7 @@ class Grid(AbstractSpace):
         real = jnp.finfo(f.dtype).dtype
         for axis in reversed(range(self.ndim)):
             weights = jnp.asarray(self._weights(axis), real)
-            f = jnp.matmul(f, weights, precision=lax.Precision.HIGHEST)
+            f = matmul(f, weights)
         return f
 
     def inner(

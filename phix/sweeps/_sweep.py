@@ -15,7 +15,7 @@ import jax.random as jr
 from jax.sharding import Mesh
 
 from phix._errors import require
-from phix._types import PRNGKeyArray
+from phix._types import PRNGKeyArray, PyTree
 from phix.data import JsonLines, Progress, RunDirectory, StopSignal
 from phix.sweeps._driver import Driver
 from phix.sweeps._outcome import columns, coordinates
@@ -106,10 +106,14 @@ def sweep(
         identity = _identity(table, key)
         if hopeless is not None:
             identity["screened"] = True
+        shapes = program.shapes()
         if log is not None:
-            _settle(program, directory, identity, chunk, seconds, started)
+            Store.tidy(directory)
+            if not Store.exists(directory):
+                _begin(program, shapes, directory, identity, chunk, seconds, started)
         _wait_for_all("begin")
         store = Store(directory)
+        store.check(identity, columns(shapes))
         done = int((store.status() >= 0).sum())
         shown = progress and log is not None
         bar = Progress(store.number, initial=done, enabled=shown, label="sweep")
@@ -142,26 +146,21 @@ def _wait_for_all(where: str) -> None:
         multihost_utils.sync_global_devices(f"sweep {where}")
 
 
-def _settle(
+def _begin(
     program: Program,
+    shapes: PyTree,
     directory: Path,
     identity: dict[str, Any],
     chunk: int | None,
     seconds: float,
     started: float,
 ) -> None:
-    """Compares the store of the run, or makes one with sizes found now."""
-    shapes = program.shapes()
-    found = columns(shapes)
-    Store.tidy(directory)
-    if Store.exists(directory):
-        Store(directory).check(identity, found)
-        return
+    """Makes the store of a run, with sizes found now."""
     sizes = program.sizes(chunk, seconds)
     Store.create(
         directory,
         program.points,
-        found,
+        columns(shapes),
         coordinates(shapes),
         block=sizes.block,
         chunk=sizes.chunk,

@@ -277,7 +277,7 @@ def root(covariance: Float[Array, "dim dim"]) -> Float[Array, "dim dim"]:
     """The symmetric square root of a positive semi-definite matrix."""
     values, vectors = jnp.linalg.eigh(covariance)
     scaled = vectors * jnp.sqrt(jnp.maximum(values, 0.0))
-    return jnp.matmul(scaled, vectors.T, precision=_HIGHEST)
+    return matmul(scaled, vectors.T)
 
 
 def _check_values(weights, covariances) -> None:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from phix._types import Array, Float, PyTree, RealScalar
+from phix.num import matmul
 from phix.score._flow_maps import AbstractFlowMap
 from phix.score._path import AbstractPath
 from phix.score.oracles._mixture import root
@@ -90,7 +91,7 @@ def flow_map(
     ratio = (there.alpha**2 * values + there.sigma**2) / (
         here.alpha**2 * values + here.sigma**2
     )
-    apart = jnp.matmul(vectors.T, x - here.alpha * mean, precision=_HIGHEST)
+    apart = matmul(vectors.T, x - here.alpha * mean)
     return there.alpha * mean + jnp.matmul(
         vectors, jnp.sqrt(ratio) * apart, precision=_HIGHEST
     )
@@ -132,6 +133,6 @@ class GaussianMap(AbstractFlowMap):
         pull = here.alpha * here.d_alpha * values + here.sigma_d_sigma
         shift = jnp.where(moves, (there.alpha - here.alpha) / length, here.d_alpha)
         growth = jnp.where(moves, (after - before) / length, pull / before)
-        apart = jnp.matmul(vectors.T, x - here.alpha * self.mean, precision=_HIGHEST)
-        stretched = jnp.matmul(vectors, growth / before * apart, precision=_HIGHEST)
+        apart = matmul(vectors.T, x - here.alpha * self.mean)
+        stretched = matmul(vectors, growth / before * apart)
         return shift * self.mean + stretched
