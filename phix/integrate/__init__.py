@@ -1,5 +1,6 @@
 """How it moves: solve, rollout and the time schemes behind them."""
 
+from phix.integrate._courant import Courant as Courant
 from phix.integrate._etdrk import (
     ETDRK1 as ETDRK1,
     ETDRK2 as ETDRK2,
@@ -12,6 +13,7 @@ from phix.integrate._imex_rk import (
     ARS222 as ARS222,
     ARS443 as ARS443,
 )
+from phix.integrate._lawson import Lawson4 as Lawson4, Lawson5 as Lawson5
 from phix.integrate._march import Marched as Marched, march as march
 from phix.integrate._multistep import (
     EGLM4 as EGLM4,
@@ -51,6 +53,7 @@ __all__ = [
     "BlanesMoan4",
     "BlanesMoan6",
     "CNAB2",
+    "Courant",
     "EGLM4",
     "EGLM5",
     "EGLM6",
@@ -61,6 +64,8 @@ __all__ = [
     "ETDRK2",
     "ETDRK3",
     "ETDRK4",
+    "Lawson4",
+    "Lawson5",
     "Marched",
     "PerStep",
     "SBDF2",

@@ -1,5 +1,6 @@
 """Fixed steps: one `lax.scan` over output times, one over the steps between them."""
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -7,6 +8,7 @@ import jax.lax as lax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 
+from phix._errors import Result
 from phix._types import Array, Int, PyTree, Real
 from phix.integrate._plan import Plan
 from phix.integrate._watch import look, start_watch, verdict
@@ -19,11 +21,13 @@ def scan_plan(
     y0: PyTree,
     plan: Plan,
     memory: int | None,
+    choose: Callable | None = None,
 ) -> tuple[PyTree, Int[Array, ""], Real[Array, ""], Int[Array, ""]]:
     """Runs a plan by the functions of `make_advance`.
 
     What a scheme prepares for a step length it prepares once where all steps are alike,
-    otherwise anew, with its memory, for every interval.
+    otherwise anew, with its memory, for every interval. `choose(y, span, most)` says,
+    where it is given, how many steps an interval takes, and whether these are too few.
 
     **Returns:** the decoded states at the ends of the intervals, the result code, the
     first bad time and the number of steps taken.
@@ -36,7 +40,10 @@ def scan_plan(
 
     def interval(carry, xs):
         start, stop, h, count = xs
-        current = tables
+        current, few = tables, False
+        if choose is not None:
+            count, few = choose(carry[0], stop - start, plan.length)
+            h = (stop - start) / count.astype(h.dtype)
         if restarts:
             y, hidden, watch = carry
             current = prepare(start, h, y)
@@ -47,6 +54,7 @@ def scan_plan(
             t0 = start + jnp.asarray(j, h.dtype) * h
             t1 = jnp.where(j + 1 == count, stop, t0 + h)
             y, hidden, failure = advance(t0, t1, h, y, hidden, current)
+            failure = jnp.where(few, Result.max_steps_reached, failure)
             return (y, hidden, look(watch, y, failure)), None
 
         def masked(carry, j):
@@ -54,13 +62,14 @@ def scan_plan(
 
         body = step if plan.uniform else masked
         carry, _ = _scan(body, carry, jnp.arange(plan.length), inner)
-        return carry, decode(carry[0])
+        return carry, (decode(carry[0]), h, count)
 
     carry = (y0, hidden, start_watch(y0))
     if memory is not None and plan.counts.size > 1:
         interval = jax.checkpoint(interval, prevent_cse=False)
     xs = (plan.starts, plan.stops, plan.h, plan.counts)
-    (_, _, watch), us = _scan(interval, carry, xs, outer)
+    (_, _, watch), (us, h, counts) = _scan(interval, carry, xs, outer)
+    plan = dataclasses.replace(plan, h=h, counts=counts)
     code, good = verdict(watch)
     time = jnp.where(plan.code == 0, plan.time_of_step(good), plan.starts[0])
     code = jnp.where(plan.code == 0, code, plan.code).astype(jnp.int32)

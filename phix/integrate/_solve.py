@@ -13,6 +13,7 @@ from phix._errors import Result, is_concrete, require
 from phix._types import Array, PyTree, Real, RealScalar
 from phix.data import Trajectory
 from phix.integrate._adaptive import solve_adaptive
+from phix.integrate._courant import Courant
 from phix.integrate._fixed import scan_plan
 from phix.integrate._plan import Plan, make_plan
 from phix.integrate._schemes import (
@@ -38,7 +39,7 @@ def solve(
     u0: PyTree,
     ts: PyTree,
     *,
-    dt: RealScalar | np.ndarray | np.generic | None = None,
+    dt: RealScalar | np.ndarray | np.generic | Courant | None = None,
     scheme: dfx.AbstractSolver | None = None,
     args: PyTree = None,
     rtol: RealScalar | None = None,
@@ -66,6 +67,7 @@ def solve(
         taken in the precision of `u0`, at least float32.
     - `dt`: the longest step; infinite for one step per interval. A traced `dt` needs
         `max_steps`, and has derivative zero: it only decides how many steps are taken.
+        `Courant(C)` chooses them anew at every output time.
     - `scheme`: any Diffrax solver. An equation with a native step has its own.
     - `args`: what varies during the run (forcing, controls, boundary data).
     - `rtol`, `atol`: tolerances per step of the adaptive driver, by default 1e-6 and
@@ -105,14 +107,17 @@ def solve(
         plan = make_plan(ts, problem.dt, max_steps, exact=True, given=given)
     elif dt is None:
         plan = None
+    elif isinstance(dt, Courant):
+        plan = dt.plan(ts, max_steps)
     else:
         plan = make_plan(ts, dt, max_steps, given=given)
     if scheme is None and not isinstance(problem, AbstractDiscrete):
         scheme = default_scheme(problem)
     if scheme is not None:
         rtol, atol = _tolerances(u0, rtol, atol, plan)
+    bound = dt if isinstance(dt, Courant) else None
     trajectory = _run(
-        problem, u0, ts, plan, scheme, args, (rtol, atol), memory, max_steps
+        problem, u0, ts, plan, bound, scheme, args, (rtol, atol), memory, max_steps
     )
     if throw and plan is not None:
         _refuse_long_steps(scheme, trajectory, plan)
@@ -120,7 +125,7 @@ def solve(
 
 
 @eqx.filter_jit
-def _run(problem, u0, ts, plan, scheme, args, tolerances, memory, max_steps):
+def _run(problem, u0, ts, plan, bound, scheme, args, tolerances, memory, max_steps):
     """What runs on the device; compiled once per set of shapes and choices."""
     encode, decode, space, params, valid, extra = _facts(problem, u0)
     y0 = encode(u0)
@@ -146,7 +151,8 @@ def _run(problem, u0, ts, plan, scheme, args, tolerances, memory, max_steps):
             rtol, atol = tolerances
             scheme = with_tolerances(scheme, rtol, atol, y0, plan.h)
             driver = make_advance(terms_for(problem, scheme), scheme, args)
-        us, code, bad, steps = scan_plan(driver, decode, y0, plan, memory)
+        choose = None if bound is None else bound.chooser(problem)
+        us, code, bad, steps = scan_plan(driver, decode, y0, plan, memory, choose)
         stats = {"num_steps": steps, "num_rejected": jnp.zeros_like(steps)}
     us = jtu.tree_map(lambda a, b: jnp.concatenate([a[None], b]), u0, us)
     if plan is not None:

@@ -1,5 +1,6 @@
 """What the two forms of the Navier–Stokes equations share."""
 
+import abc
 import math
 from typing import Any
 
@@ -34,6 +35,19 @@ class AbstractFlow(AbstractSemilinear):
         scalars = 0 if self.scalar_diffusivity is None else 1
         require_channels(u, self.flow_channels + scalars)
         return self.modes.to_modes(u)
+
+    @abc.abstractmethod
+    def flow(
+        self, y: Inexact[Array, " channels *modes"]
+    ) -> Float[Array, " dim *space"]:
+        """The velocity at the nodes, of a state."""
+
+    def transport_rate(self, y: Inexact[Array, " channels *modes"]) -> Float[Array, ""]:
+        r"""$\max_x \max_k |u(x)\cdot k|$ over the kept modes, of a state; 1/time.
+
+        The fastest that transport turns a wave, which bounds an explicit step.
+        """
+        return jnp.max(self.modes.fastest(self.flow(y)))
 
     @property
     def limits(self) -> Limits:

@@ -47,6 +47,8 @@ class NavierStokes(AbstractFlow):
     - `scalar_diffusivity`: $\kappa \ge 0$ of the passive scalar; None for no scalar.
     - `dealias`: kept fraction of modes; 2/3 has no aliasing, 1 keeps all but the
         highest wave of an even number of nodes.
+    - `isotropic`: keep a disk or ball of modes, no longer waves along the diagonals:
+        explicit steps may be 1.2 to 1.7 times as long.
 
     **Raises:** `ValueError` for another grid, a parameter that is no scalar or is
     negative (traced: `valid()` is false), a forcing that does not fit.
@@ -77,12 +79,13 @@ class NavierStokes(AbstractFlow):
         forcing: Any = None,
         scalar_diffusivity: RealScalar | None = None,
         dealias: float = 2 / 3,
+        isotropic: bool = False,
     ):
         require(
             grid.ndim in (2, 3) and all(b[0].kind == "periodic" for b in grid.boundary),
             f"grid must be periodic and two- or three-dimensional, got {grid}",
         )
-        self.modes = grid.modes(dealias)
+        self.modes = grid.modes(dealias, isotropic=isotropic)
         self.nu = as_parameter("nu", nu)
         self.drag = as_parameter("drag", drag)
         self.scalar_diffusivity = optional("scalar_diffusivity", scalar_diffusivity)
@@ -101,6 +104,12 @@ class NavierStokes(AbstractFlow):
         y = super().encode(u)
         dim = self.modes.grid.ndim
         return jnp.concatenate([self._project(y[:dim]), y[dim:]])
+
+    def flow(
+        self, y: Inexact[Array, " channels *modes"]
+    ) -> Float[Array, " dim *space"]:
+        """The velocity at the nodes, of a state."""
+        return self.modes.to_nodes(y[: self.modes.grid.ndim])
 
     def nonlinear(
         self, t: RealScalar, y: Inexact[Array, " channels *modes"], args: PyTree = None

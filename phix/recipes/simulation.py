@@ -25,6 +25,8 @@ Scheme = Literal[
     "ETDRK2",
     "ETDRK3",
     "ETDRK4",
+    "Lawson4",
+    "Lawson5",
     "SBDF2",
     "SBDF3",
     "Splitting4",

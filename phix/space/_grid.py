@@ -205,12 +205,17 @@ class Grid(AbstractSpace):
             + ("; add the axis of channels" if shape == self.shape else ""),
         )
 
-    def modes(self, keep: float | None = None, complex: bool = False) -> Modes:
+    def modes(
+        self,
+        keep: float | None = None,
+        complex: bool = False,
+        isotropic: bool = False,
+    ) -> Modes:
         """The transform of this grid: all modes, or the fraction `keep` of each axis.
 
         See `Modes`; `grid.modes(2 / 3).to_modes(u)` are the coefficients of a field.
         """
-        return Modes(self, keep, complex)
+        return Modes(self, keep, complex, isotropic)
 
     def project(self, fn: Callable, dtype: Any = None) -> Inexact[Array, "..."]:
         """Samples a function at the nodes.

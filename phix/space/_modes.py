@@ -48,6 +48,11 @@ class Modes(eqx.Module):
         fn\rceil$. With 2/3 products of two fields, with 1/2 of three, come out without
         aliasing.
     - `complex`: whether fields are complex.
+    - `isotropic`: of the modes kept, only those inside the ellipsoid that touches the
+        sides of their box are not zero: waves below one length in every direction, as
+        far as `keep` goes along the axes. Transport along a diagonal then turns no
+        wave faster than along an axis, and an explicit step may be longer, by up to
+        $\sqrt d$ in d dimensions.
 
     **Raises:** `ValueError` for a grid without transform, an odd number of nodes along
     an antiperiodic axis, a fraction out of range, or one that leaves no wave.
@@ -56,11 +61,19 @@ class Modes(eqx.Module):
     grid: Any = eqx.field(static=True)
     keep: float | None = eqx.field(static=True)
     complex: bool = eqx.field(static=True)
+    isotropic: bool = eqx.field(static=True)
 
-    def __init__(self, grid: Any, keep: float | None = None, complex: bool = False):
+    def __init__(
+        self,
+        grid: Any,
+        keep: float | None = None,
+        complex: bool = False,
+        isotropic: bool = False,
+    ):
         self.grid = grid
         self.keep = None if keep is None else float(keep)
         self.complex = complex
+        self.isotropic = isotropic
         for axis, sides in enumerate(grid.boundary):
             kinds = {side.kind for side in sides}
             bad = kinds & {"inflow", "outflow", "twisted"}
@@ -145,6 +158,31 @@ class Modes(eqx.Module):
         return weights
 
     @property
+    def inside(self) -> np.ndarray:
+        """Which modes are not zero: all, or with `isotropic` those in the ellipsoid."""
+        total = np.zeros(self.shape)
+        for axis, k in enumerate(self.waves):
+            total = total + self._spread((k / self._reach(axis)) ** 2, axis)
+        return total < 1 if self.isotropic else np.ones(self.shape, bool)
+
+    def fastest(
+        self, velocity: Inexact[Array, " dim *space"]
+    ) -> Inexact[Array, " *space"]:
+        r"""The largest $|v\cdot\kappa|$ of a kept wave at every node; 1/time.
+
+        The rate at which transport by v turns it. For grids of periodic axes.
+        """
+        ends = [
+            (self._reach(axis) if self.isotropic else self.highest(axis))
+            * (2 * np.pi / length)
+            for axis, length in enumerate(self.grid.lengths)
+        ]
+        rates = jnp.stack([k * jnp.abs(v) for k, v in zip(ends, velocity, strict=True)])
+        if self.isotropic:
+            return jnp.sqrt(jnp.sum(rates**2, axis=0))
+        return jnp.sum(rates, axis=0)
+
+    @property
     def periodic_axes(self) -> tuple[int, ...]:
         """The axes of exponentials."""
         return tuple(a for a in range(self.grid.ndim) if self._periodic(a))
@@ -205,6 +243,10 @@ class Modes(eqx.Module):
             self.complex or not jnp.iscomplexobj(u),
             "u is complex, the modes are of real fields: grid.modes(complex=True)",
         )
+        c = self._all_modes(u)
+        return c * self.inside.astype(jnp.finfo(c.dtype).dtype) if self.isotropic else c
+
+    def _all_modes(self, u: Array) -> Array:
         if self.grid.transform is not None:
             return self.grid.transform.to_modes(self, u)
         for axis in self.trig_axes:
@@ -240,6 +282,11 @@ class Modes(eqx.Module):
         for axis in self.trig_axes:
             c = self._basis(axis).synthesise(c, self.grid.shape[axis], axis + 1)
         return c
+
+    def _reach(self, axis: int) -> float:
+        """The wave at which the ellipsoid ends, not a whole number."""
+        n = self.grid.shape[axis]
+        return (self.keep or 1.0) * (n / 2 if self._periodic(axis) else n)
 
     # Which axis is what
 

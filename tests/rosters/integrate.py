@@ -7,8 +7,15 @@ import jax.random as jr
 import numpy as np
 
 from phix import integrate
-from phix.integrate import PerStep, make_stepper, march, rollout, solve
-from phix.pde import Diffusion, KleinGordon, Linear, from_hamiltonian, from_symbol
+from phix.integrate import Courant, PerStep, make_stepper, march, rollout, solve
+from phix.pde import (
+    Diffusion,
+    KleinGordon,
+    Linear,
+    Vorticity,
+    from_hamiltonian,
+    from_symbol,
+)
 from phix.space import Grid
 from tests.rosters.case import Case
 
@@ -43,6 +50,18 @@ def _step_bound(dtype):
         ).us
 
     return final, (jnp.ones(3, dtype),)
+
+
+def _courant(dtype):
+    """A flow whose steps are chosen anew at every output time."""
+
+    def final(nu, u0):
+        equation = Vorticity(Grid((6, 5), (0.0, 2.0)), nu, isotropic=True)
+        bound = Courant(0.37)
+        return solve(equation, u0, TS, dt=bound, max_steps=4, throw=False).us
+
+    u0 = jnp.sin(jnp.arange(30, dtype=dtype)).reshape(1, 6, 5)
+    return final, (jnp.asarray(0.2, dtype), u0 - jnp.mean(u0))
 
 
 def _rollout(dtype):
@@ -113,6 +132,8 @@ SPLIT_SCHEMES = (
     "EGLM4",
     "EGLM5",
     "EGLM6",
+    "Lawson4",
+    "Lawson5",
     "CNAB2",
     "SBDF2",
     "SBDF3",
@@ -122,7 +143,7 @@ SPLIT_SCHEMES = (
 )
 
 
-SIBLINGS = ("ETDAB3", "ETDAB4", "EGLM5", "EGLM6", "SBDF3")
+SIBLINGS = ("ETDAB3", "ETDAB4", "EGLM5", "EGLM6", "Lawson4", "SBDF3")
 
 
 def _one_step_each(equation, u0, dt, *names):
@@ -167,6 +188,7 @@ CASES = [
     ),
     Case("bounded memory", _diffusion(dt=0.01, memory=40), covers=("solve",)),
     Case("traced step", _step_bound, covers=("solve",)),
+    Case("courant steps", _courant, covers=("Courant",)),
     Case("march", _march, covers=("march", "Marched")),
     Case("rollout", _rollout, covers=("rollout", "PerStep")),
 ]
