@@ -214,7 +214,8 @@ def _iterate(fn, tools, s: _State, tolerances) -> _State:
     more = accept & ~converged
 
     R, c = lax.cond(more, lambda: linear_model(pushed, trial), lambda: (s.R, s.c))
-    broken = ~jnp.all(jnp.isfinite(R)) | ~jnp.all(jnp.isfinite(c))
+    R = _once_known(c, R)
+    broken = ~jnp.all(jnp.isfinite(R))
     failed = ~finite & (first | short) | broken
     gain = jnp.where(accept, (s.cost - cost) / s.predicted, -1)
     damping, growth = _next_damping(s, gain, first, eps)
@@ -236,6 +237,16 @@ def _iterate(fn, tools, s: _State, tolerances) -> _State:
         residuals=s.residuals + 1,
         jacobians=s.jacobians + more,
     )
+
+
+def _once_known(c, R):
+    """R, or NaN beside a c that is not finite: the step then waits for c.
+
+    Under vmap the linear algebra of both would run at once, and jaxlib's batched
+    kernels, which wait in a pool of threads for helpers from that same pool, would on
+    two cores stand still for ever.
+    """
+    return jnp.where(jnp.all(jnp.isfinite(c)), R, jnp.nan)
 
 
 def _next_damping(s: _State, gain, first, eps):
