@@ -11,6 +11,7 @@ import jax.random as jr
 from phix._errors import Result, require
 from phix._types import Array, Float, Int, PyTree, RealScalar
 from phix.metrics import relative_l2
+from phix.nn import FourierDecoder
 from phix.num import at_minimum, least_squares, matmul, norm
 from phix.rom._model import ReducedModel
 from phix.rom._phi import stratified_subset
@@ -288,11 +289,16 @@ def _search(
     """Runs from one start after the other until a fit is accepted; keeps the best. Its
     latent is z, its error the norm of the whole residual."""
 
+    affine = isinstance(problem.model.decoder, FourierDecoder | LinearDecoder)
+    # One step then ends at the minimum, unless it is damped.
+    damping = float(jnp.finfo(starts.dtype).eps) if affine else 1.0
+
     def run(attempt):
         found = least_squares(
             lambda z, _: problem.residual(z),
             starts[attempt],
             max_iterations=max_iterations,
+            damping=damping,
             jacobian=lambda z, _: problem.jacobian(z),
             # The prior bounds the condition of its problem.
             factor="qr" if problem.prior is None else "cholesky",

@@ -193,3 +193,37 @@ def test_the_most_probable_latent_of_few_nodes():
         check_likely(rom.invert_frames)
     with pytest.raises(ValueError, match="nodes"):
         check_likely(partial(rom.invert_frames, nodes=0))
+
+
+def affine_case():
+    """A field of forty points from a decoder that is affine in six latents."""
+    x = GRID.points[:, 0][:, None]
+    fields = nn.Standardiser(jnp.zeros(1), jnp.ones(1))
+    sizes = {"latent_size": 6, "width": 16, "depth": 2, "key": jr.key(7)}
+    decoder = nn.FourierDecoder(nn.MinMax.of(x), fields, **sizes)
+    decoder = jax.tree.map(lambda a: jnp.asarray(a, x.dtype), decoder)
+    model = rom.ReducedModel(decoder, STILL, jr.normal(jr.key(8), (1, 5, 6)))
+    return model, x, decoder(x, jr.normal(jr.key(9), (6,))) + jnp.sin(20 * x.T)
+
+
+def check_straight_to_the_minimum():
+    """That of linear least squares; two Jacobians find it and see it."""
+    model, x, seen = affine_case()
+    zero = jnp.zeros(6)
+    rows = jax.jacfwd(lambda a: model.decoder(x, a)[0])(zero)
+    truth = np.linalg.lstsq(rows, (seen - model.decoder(x, zero))[0], rcond=None)[0]
+    found = rom.invert(model, x, seen, max_restarts=0)
+    np.testing.assert_allclose(found.latent, truth, rtol=1e-8)
+    assert int(found.work) <= 2 * (1 + 6) + 3
+
+
+def test_affine_decoders_are_inverted_in_one_step(monkeypatch):
+    check_straight_to_the_minimum()
+    least_squares = rom._invert.least_squares
+
+    def careful(*args, **choices):
+        return least_squares(*args, **{**choices, "damping": 1.0})
+
+    monkeypatch.setattr(rom._invert, "least_squares", careful)
+    with pytest.raises(AssertionError):
+        check_straight_to_the_minimum()
