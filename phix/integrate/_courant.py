@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.lax as lax
 import jax.numpy as jnp
 
-from phix._errors import is_concrete, require
+from phix._errors import Result, is_concrete, require
 from phix._types import Array, Bool, Int, PyTree, Real, RealScalar
 from phix.integrate._plan import Plan
 from phix.pde import AbstractEquation
@@ -16,11 +16,13 @@ class Courant(eqx.Module):
     r"""Steps bounded by the transport of the moment, for `solve(..., dt=Courant(C))`.
 
     An interval Δ of the output times is crossed in $n = \lceil \Delta\lambda/C \rceil$
-    equal steps, with $\lambda = \max_{x,k}|u(x)\cdot k|$ at its beginning, the fastest
-    that the flow turns a wave that is kept (`equation.transport_rate`). A flow that
-    slows down is followed in longer and longer steps; one that speeds up does not
+    equal steps, with $\lambda \ge \max_{x,k}|u(x)\cdot k|$ at its beginning, the
+    fastest that the flow turns a wave that is kept (`equation.transport_rate`). A flow
+    that slows down is followed in longer and longer steps; one that speeds up does not
     leave the stable region. Costs a velocity at the nodes, and the tables of the
-    scheme, for each interval: with `Lawson4` and `Lawson5` only exponentials.
+    scheme, for each interval: with `Lawson4` and `Lawson5` only exponentials. Schemes
+    of several steps begin anew in every interval, about four evaluations times the
+    order.
 
     Derivatives see the steps as given: their number is a whole one. Under `vmap` every
     sample takes the time of `max_steps` steps.
@@ -37,14 +39,14 @@ class Courant(eqx.Module):
         2.5 with schemes of four stages; output times ten to thirty steps apart.
     """
 
-    number: RealScalar
+    number: Real[Array, ""]
 
     def __init__(self, number: RealScalar):
         require(
             not is_concrete(number) or 0 < float(number) < float("inf"),
             f"`number` must be positive and finite; got {number}",
         )
-        self.number = number
+        self.number = jnp.asarray(number, float)
 
     def plan(self, ts: Real[Array, " time"], max_steps: int | None) -> Plan:
         """Steps still to be chosen, at most `max_steps` for an interval."""
@@ -54,8 +56,11 @@ class Courant(eqx.Module):
             "between two output times",
         )
         assert max_steps is not None
-        h = jnp.diff(ts)
-        counts, code = jnp.ones(h.shape, jnp.int32), jnp.zeros((), jnp.int32)
+        # Tables and starts of the plan itself are not used, but must be finite.
+        h = jnp.diff(ts) / max_steps
+        counts = jnp.full(h.shape, max_steps, jnp.int32)
+        good = jnp.all(h > 0) & (self.number > 0) & jnp.isfinite(self.number)
+        code = jnp.where(good, Result.successful, Result.invalid_parameter)
         return Plan(ts[:-1], ts[1:], h, counts, code, max_steps, False, False)
 
     def chooser(self, problem: AbstractEquation) -> Callable:

@@ -43,9 +43,10 @@ class AbstractFlow(AbstractSemilinear):
         """The velocity at the nodes, of a state."""
 
     def transport_rate(self, y: Inexact[Array, " channels *modes"]) -> Float[Array, ""]:
-        r"""$\max_x \max_k |u(x)\cdot k|$ over the kept modes, of a state; 1/time.
+        r"""A bound of $|u(x)\cdot k|$ over nodes and kept modes, of a state; 1/time.
 
-        The fastest that transport turns a wave, which bounds an explicit step.
+        The fastest that transport turns a wave, which bounds an explicit step; see
+        `Modes.fastest`.
         """
         return jnp.max(self.modes.fastest(self.flow(y)))
 

@@ -85,7 +85,8 @@ def invert(
 
     $$\min_\alpha \lVert D(X, \alpha) - u \rVert^2 / \lVert u \rVert^2$$
 
-    by Levenberg–Marquardt from α = 0. Only if the fit ends above `accept` does it start
+    by Levenberg–Marquardt from α = 0, which for decoders that are affine in α is one
+    step of linear least squares. Only if the fit ends above `accept` does it start
     again, from training latents spread over the table; the best of all is kept. One
     jitted, vmappable loop: `jax.vmap` over `values` inverts a whole test set at once.
 
@@ -290,8 +291,9 @@ def _search(
     latent is z, its error the norm of the whole residual."""
 
     affine = isinstance(problem.model.decoder, FourierDecoder | LinearDecoder)
-    # One step then ends at the minimum, unless it is damped.
-    damping = float(jnp.finfo(starts.dtype).eps) if affine else 1.0
+    # One step then ends at the minimum, to the damping's square; where latents are not
+    # determined, at the nearest.
+    damping = float(jnp.finfo(starts.dtype).eps) ** 0.5 if affine else 1.0
 
     def run(attempt):
         found = least_squares(

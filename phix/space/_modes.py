@@ -52,7 +52,7 @@ class Modes(eqx.Module):
         sides of their box are not zero: waves below one length in every direction, as
         far as `keep` goes along the axes. Transport along a diagonal then turns no
         wave faster than along an axis, and an explicit step may be longer, by up to
-        $\sqrt d$ in d dimensions.
+        $\sqrt d$ in d dimensions. (With `keep` None the wave n/2 goes too.)
 
     **Raises:** `ValueError` for a grid without transform, an odd number of nodes along
     an antiperiodic axis, a fraction out of range, or one that leaves no wave.
@@ -160,22 +160,44 @@ class Modes(eqx.Module):
     @property
     def inside(self) -> np.ndarray:
         """Which modes are not zero: all, or with `isotropic` those in the ellipsoid."""
-        total = np.zeros(self.shape)
-        for axis, k in enumerate(self.waves):
-            total = total + self._spread((k / self._reach(axis)) ** 2, axis)
-        return total < 1 if self.isotropic else np.ones(self.shape, bool)
+        if not self.isotropic:
+            return np.ones(self.shape, bool)
+        lengths = self.grid.lengths
+        total = sum(
+            (kappa * length / (2 * np.pi * self._reach(axis))) ** 2
+            for axis, (kappa, length) in enumerate(
+                zip(self.wavenumbers, lengths, strict=True)
+            )
+        )
+        # Waves on the ellipsoid are out, however they were rounded.
+        return np.broadcast_to(total, self.shape) < 1 - 1e-9
+
+    def truncate(
+        self, c: Inexact[Array, " channels *modes"]
+    ) -> Inexact[Array, " channels *modes"]:
+        """The coefficients with zeros outside of the ellipsoid, if there is one."""
+        return c * self.inside.astype(jnp.finfo(c.dtype).dtype) if self.isotropic else c
 
     def fastest(
         self, velocity: Inexact[Array, " dim *space"]
     ) -> Inexact[Array, " *space"]:
-        r"""The largest $|v\cdot\kappa|$ of a kept wave at every node; 1/time.
+        r"""A bound of $|v\cdot\kappa|$ over the kept waves, at every node; 1/time.
 
-        The rate at which transport by v turns it. For grids of periodic axes.
+        The rate at which transport by v turns the fastest of them. It is reached where
+        all of a box is kept; with `isotropic` it is that of the ellipsoid.
+
+        **Raises:** `ValueError` for axes that are not periodic, or a velocity of
+        another number of components.
         """
+        require(
+            not self.trig_axes and len(velocity) == self.grid.ndim,
+            f"velocity of {len(velocity)} component(s) on {self.grid}: wanted one for "
+            "each axis, and periodic axes",
+        )
         ends = [
-            (self._reach(axis) if self.isotropic else self.highest(axis))
-            * (2 * np.pi / length)
+            (self._reach(axis) if self.isotropic and k else k) * (2 * np.pi / length)
             for axis, length in enumerate(self.grid.lengths)
+            for k in (self.highest(axis),)
         ]
         rates = jnp.stack([k * jnp.abs(v) for k, v in zip(ends, velocity, strict=True)])
         if self.isotropic:
@@ -243,8 +265,7 @@ class Modes(eqx.Module):
             self.complex or not jnp.iscomplexobj(u),
             "u is complex, the modes are of real fields: grid.modes(complex=True)",
         )
-        c = self._all_modes(u)
-        return c * self.inside.astype(jnp.finfo(c.dtype).dtype) if self.isotropic else c
+        return self.truncate(self._all_modes(u))
 
     def _all_modes(self, u: Array) -> Array:
         if self.grid.transform is not None:
@@ -285,8 +306,7 @@ class Modes(eqx.Module):
 
     def _reach(self, axis: int) -> float:
         """The wave at which the ellipsoid ends, not a whole number."""
-        n = self.grid.shape[axis]
-        return (self.keep or 1.0) * (n / 2 if self._periodic(axis) else n)
+        return (self.keep or 1.0) * self.grid.shape[axis] / 2
 
     # Which axis is what
 

@@ -143,6 +143,7 @@ def _read_variance(modes: Modes, spectrum: Any) -> Float[Array, " channels *mode
         f"axis of channels, got {jnp.shape(spectrum)}",
     )
     variance = jnp.broadcast_to(variance, (variance.shape[0], *modes.shape))
+    variance = modes.truncate(variance)
     if is_concrete(variance):
         seen = np.asarray(variance)
         require(

@@ -105,7 +105,7 @@ def spectral_resample(
         c = _pad(c, axis, 0 if axis == modes.half_axis else fewer, fewer)
         c = _to_first_node(modes, onto, c, axis)
         c = _one_sign(onto, c, axis)
-    return c
+    return onto.truncate(c)
 
 
 def mirrored(modes: Modes, c: Array) -> Array:

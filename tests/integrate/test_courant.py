@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from phix._errors import PhixError, Result
-from phix.integrate import Courant, Lawson4, solve
+from phix.integrate import ETDAB3, Courant, Lawson4, solve
 from phix.pde import NavierStokes, ViscousBurgers, Vorticity, curl, taylor_green
 from phix.space import Grid
 
@@ -102,6 +102,42 @@ def test_too_many_steps_and_a_state_that_ends():
     assert int(wild.result) == Result.non_finite
     with pytest.raises(PhixError, match="max_steps"):
         solve(EQUATION, U0, TS, dt=Courant(0.1), max_steps=2, scheme=Lawson4())
+
+
+def test_schemes_of_several_steps_begin_anew():
+    """Many steps an interval, little viscosity: values and gradients are finite, and
+    near those of a scheme of one step."""
+    flow = Vorticity(GRID, 1e-3)
+    u0 = 3 * jax.random.normal(jax.random.key(4), (1, 16, 16))
+    u0 = flow.decode(flow.encode(u0 - u0.mean()))
+
+    def last(u, scheme):
+        return solve(flow, u, TS[:2], dt=Courant(0.1), scheme=scheme, max_steps=64,
+                     throw=False).us[-1]  # fmt: skip
+
+    want, many = last(u0, Lawson4()), last(u0, ETDAB3())
+    np.testing.assert_allclose(many, want, atol=1e-3 * np.abs(want).max())
+    slope = jax.grad(lambda u: jnp.sum(last(u, ETDAB3()) ** 2))(u0)
+    wanted = jax.grad(lambda u: jnp.sum(last(u, Lawson4()) ** 2))(u0)
+    np.testing.assert_allclose(slope, wanted, atol=1e-2 * np.abs(wanted).max())
+
+
+def test_traced_numbers_and_many_samples():
+    """Each sample takes its own steps; a number that makes no sense is refused."""
+
+    @jax.jit
+    @jax.vmap
+    def run(number, u0):
+        found = solve(EQUATION, u0, TS, dt=Courant(number), scheme=Lawson4(),
+                      max_steps=32, throw=False)  # fmt: skip
+        return found.us[-1], found.result, found.stats["num_steps"]
+
+    starts = jnp.stack([U0, 2 * U0, U0, U0])
+    us, codes, counts = run(jnp.array([0.4, 0.4, -1.0, jnp.nan]), starts)
+    assert list(codes) == [0, 0, *[Result.invalid_parameter] * 2]
+    assert counts[1] > counts[0]
+    alone = solve(EQUATION, 2 * U0, TS, dt=Courant(0.4), scheme=Lawson4(), max_steps=32)
+    np.testing.assert_allclose(us[1], alone.us[-1], rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize("number", [0.0, -1.0, float("inf"), float("nan")])

@@ -2,7 +2,8 @@
 
 jaxlib's batched LAPACK kernels on CPUs hand parts of their work to the pool that they
 run in, and wait for them there: as many of them at once as there are cores wait for
-ever. So no two may be ready at the same time.
+ever. So no two may be ready at the same time. (A QR counts as one kernel here, though Q
+is formed by a second one.)
 """
 
 import jax
@@ -22,8 +23,8 @@ def subjaxprs(eqn):
     """The programs inside an equation."""
     for value in eqn.params.values():
         for part in value if isinstance(value, tuple) else (value,):
-            if hasattr(part, "jaxpr"):
-                yield part.jaxpr
+            if hasattr(part, "eqns") or hasattr(part, "jaxpr"):
+                yield getattr(part, "jaxpr", part)
 
 
 def kernels_in(jaxpr, known, orders):

@@ -227,3 +227,14 @@ def test_affine_decoders_are_inverted_in_one_step(monkeypatch):
     monkeypatch.setattr(rom._invert, "least_squares", careful)
     with pytest.raises(AssertionError):
         check_straight_to_the_minimum()
+
+
+def test_of_latents_that_nothing_tells_apart_the_nearest_is_found():
+    """Three readings, six latents: the answer of least norm."""
+    model, x, seen = affine_case()
+    nodes, zero = jnp.array([3, 17, 31]), jnp.zeros(6)
+    rows = jax.jacfwd(lambda a: model.decoder(x[nodes], a)[0])(zero)
+    rest = (seen[:, nodes] - model.decoder(x[nodes], zero))[0]
+    truth = np.linalg.lstsq(rows, rest, rcond=None)[0]
+    found = rom.invert(model, x[nodes], seen[:, nodes], max_restarts=0)
+    np.testing.assert_allclose(found.latent, truth, rtol=1e-5, atol=1e-7)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from phix.pde import NavierStokes, Vorticity
-from phix.space import Grid
+from phix.space import GaussianRandomField, Grid, spectral_resample
 
 
 BOX = (0.0, 2 * np.pi)
@@ -27,20 +27,39 @@ def test_the_modes_inside_are_kept_and_the_others_zero(shape):
         assert inside.any(axis=tuple(a for a in range(len(shape)) if a != axis)).all()
 
 
-def test_cosines_in_an_ellipse():
-    """Along walls the half waves count as half."""
-    grid = Grid((16, 12), (BOX, (0.0, 1.0)), ("periodic", "neumann"), node="centre")
+@pytest.mark.parametrize("sides", ["neumann", "dirichlet", "antiperiodic"])
+def test_half_waves_in_an_ellipse(sides):
+    """By their wavenumbers: along the walls π, or 2π times halves, over the length."""
+    grid = Grid((16, 12), (BOX, (0.0, 1.0)), ("periodic", sides), node="centre")
     modes = grid.modes(0.5, isotropic=True)
-    k, j = np.meshgrid(*modes.waves, indexing="ij")
-    np.testing.assert_array_equal(modes.inside, (k / 4) ** 2 + (j / 6) ** 2 < 1)
+    k, kappa = modes.wavenumbers
+    inside = (k / 4) ** 2 + (kappa / (6 * np.pi)) ** 2 < 1 - 1e-9
+    np.testing.assert_array_equal(modes.inside, inside)
+    # Of half waves cosine and sine stay or go together.
+    if sides == "antiperiodic":
+        np.testing.assert_array_equal(inside[:, ::2], inside[:, 1::2])
 
 
-class OneSided(Vorticity):
-    """Drops modes of a rectangle that does not hold the negative of each."""
+def test_a_sphere_has_no_corner_that_rounding_decides():
+    """(11, 12, 24) is as long as 29, where 87 nodes and 2/3 end."""
+    inside = Grid((87, 87, 87), BOX).modes(2 / 3, isotropic=True).inside
+    top = 28
+    for wave in ((11, 12, 24), (12, 24, 11), (24, 11, 12)):
+        k, m, n = wave
+        assert not inside[top + k, top + m, n]
+    assert inside[top + 28, top, 0]
 
-    def nonlinear(self, t, y, args=None):
-        kx, ky = self.modes.wavenumbers
-        return super().nonlinear(t, y, args) * ((kx < 3) | (ky < 2))
+
+def test_a_random_field_and_another_resolution_keep_to_the_ball():
+    modes = Grid((12, 15), BOX).modes(2 / 3, isotropic=True)
+    field = GaussianRandomField(modes, np.ones(modes.shape))
+    c = field.sample_modes(key=jax.random.key(0))
+    assert np.all(np.asarray(c)[..., ~modes.inside] == 0)
+    fine = Grid((24, 30), BOX).modes()
+    y = fine.to_modes(jax.random.normal(jax.random.key(1), (1, 24, 30)))
+    moved = spectral_resample(fine, y, modes)
+    assert np.all(np.asarray(moved)[..., ~modes.inside] == 0)
+    assert np.all(np.asarray(moved)[..., modes.inside] != 0)
 
 
 def check_invariants(equation):
@@ -58,8 +77,8 @@ def test_a_disk_keeps_energy_and_enstrophy():
     """Any truncation to a set of modes does (R. H. Kraichnan, 1967)."""
     grid = Grid((18, 15), (BOX, (0.0, 3.0)))
     check_invariants(Vorticity(grid, 0.0, isotropic=True))
-    with pytest.raises(AssertionError):
-        check_invariants(OneSided(Grid((18, 15), BOX), 0.0, dealias=0.9))
+    with pytest.raises(AssertionError):  # products that fold back
+        check_invariants(Vorticity(grid, 0.0, isotropic=True, dealias=0.9))
 
 
 def test_a_ball_keeps_energy():
