@@ -290,10 +290,7 @@ def _search(
     """Runs from one start after the other until a fit is accepted; keeps the best. Its
     latent is z, its error the norm of the whole residual."""
 
-    affine = isinstance(problem.model.decoder, FourierDecoder | LinearDecoder)
-    # One step then ends at the minimum, to the damping's square; where latents are not
-    # determined, at the nearest.
-    damping = float(jnp.finfo(starts.dtype).eps) ** 0.5 if affine else 1.0
+    damping = _first_damping(problem, starts)
 
     def run(attempt):
         found = least_squares(
@@ -325,6 +322,16 @@ def _search(
         )
 
     return jax.lax.while_loop(unsatisfied, again, run(jnp.int32(0)))
+
+
+def _first_damping(problem: _Problem, starts: Array) -> float:
+    """Next to none for an affine decoder: one step then ends at the minimum. With fewer
+    values than latents and no prior enough to find the nearest of many minima."""
+    if not isinstance(problem.model.decoder, FourierDecoder | LinearDecoder):
+        return 1.0
+    determined = problem.prior is not None or problem.values.size >= starts.shape[1]
+    eps = float(jnp.finfo(starts.dtype).eps)
+    return eps if determined else eps**0.5
 
 
 def _stop_gradient(tree: PyTree) -> PyTree:
