@@ -209,6 +209,7 @@ class Vorticity(_Named):
     nu: float
     drag: float = 0.0
     dealias: float = 2 / 3
+    isotropic: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,6 +220,7 @@ class NavierStokes(_Named):
     nu: float
     drag: float = 0.0
     dealias: float = 2 / 3
+    isotropic: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
