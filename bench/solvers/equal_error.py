@@ -124,8 +124,8 @@ def search(code, scheme, grid, u0, nu, reference, target):
     """The longest steps of the ladder that meet the target, and all errors seen."""
     curve = []
     for rung in RUNGS:
-        steps, gap, *made = error_of(code, scheme, grid, u0, nu, rung, reference)
-        program, start = made
+        made = error_of(code, scheme, grid, u0, nu, rung, reference)
+        steps, gap, program, start = made
         curve.append((steps, gap))
         if gap <= target:
             return curve, program, start

@@ -1,15 +1,18 @@
-"""Exponential Runge–Kutta schemes of orders 1 to 4."""
+"""Exponential Runge–Kutta schemes: their tables, and those of orders 1 to 4."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import ClassVar
+
+import jax.numpy as jnp
 
 from phix._types import Array, Inexact, PyTree, RealScalar
 from phix.integrate._split import AbstractOneStep
 from phix.num import phis
 
 
-# k -> w stands for the entry h Σ w φ_k(c z), c the node of the row, z = h L.
+# k -> w stands for the entry h Σ w φ_k(c z), c the node of the row, z = h L; 0 -> w for
+# h w e^{(c − c_j) z}, c_j the node of the stage that is weighed.
 Entry = Mapping[int, float]
 Row = tuple[Entry, ...]
 
@@ -75,12 +78,18 @@ def tabulate(
     nodes, rows, z = (*tableau.nodes, 1.0), (*tableau.rows, tableau.weights), h * symbol
     highest = max(k for row in rows for entry in row for k in entry)
     at = {c: phis(highest, c * z) for c in set(nodes)}
+
+    def table(c: float, j: int, k: int) -> Array | float:
+        if k > 0:
+            return at[c][k]
+        return jnp.exp((c - nodes[j]) * z) if c != nodes[j] else 1.0
+
     return tuple(
         (
             at[c][0],
             tuple(
-                h * sum(w * at[c][k] for k, w in entry.items()) if entry else None
-                for entry in row
+                h * sum(w * table(c, j, k) for k, w in entry.items()) if entry else None
+                for j, entry in enumerate(row)
             ),
         )
         for c, row in zip(nodes, rows, strict=True)

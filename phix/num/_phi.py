@@ -52,6 +52,8 @@ def phis(k: int, z: Inexact[Array, "*shape"]) -> tuple[Inexact[Array, "*shape"],
     **Returns:** a tuple of `k + 1` arrays shaped as `z`.
     """
     require(k >= 0, f"k must be a whole number from 0, got {k}")
+    if k == 0:
+        return (jnp.exp(z),)
     small = jnp.abs(z) < 1
     # Both branches are evaluated; where one is not meant it gets a harmless argument,
     # so that its derivative is finite too.

@@ -48,7 +48,7 @@ class NavierStokes(AbstractFlow):
     - `dealias`: kept fraction of modes; 2/3 has no aliasing, 1 keeps all but the
         highest wave of an even number of nodes.
     - `isotropic`: keep a disk or ball of modes, no longer waves along the diagonals:
-        explicit steps may be 1.2 to 1.7 times as long.
+        explicit steps may be longer, by up to √2 in a plane, √3 in space.
 
     **Raises:** `ValueError` for another grid, a parameter that is no scalar or is
     negative (traced: `valid()` is false), a forcing that does not fit.

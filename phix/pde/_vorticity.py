@@ -41,7 +41,7 @@ class Vorticity(AbstractFlow):
     - `scalar_diffusivity`: $\kappa \ge 0$ of the passive scalar; None for no scalar.
     - `dealias`: kept fraction of modes; 2/3 has no aliasing.
     - `isotropic`: keep a disk of modes, no longer waves along the diagonals: explicit
-        steps may be 1.2 to 1.4 times as long.
+        steps may be longer, by up to √2.
 
     **Raises:** `ValueError` for another grid, a parameter that is no scalar or is
     negative (traced: `valid()` is false), a forcing that does not fit.

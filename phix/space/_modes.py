@@ -164,10 +164,8 @@ class Modes(eqx.Module):
             return np.ones(self.shape, bool)
         lengths = self.grid.lengths
         total = sum(
-            (kappa * length / (2 * np.pi * self._reach(axis))) ** 2
-            for axis, (kappa, length) in enumerate(
-                zip(self.wavenumbers, lengths, strict=True)
-            )
+            (kappa * lengths[axis] / (2 * np.pi * self._reach(axis))) ** 2
+            for axis, kappa in enumerate(self.wavenumbers)
         )
         # Waves on the ellipsoid are out, however they were rounded.
         return np.broadcast_to(total, self.shape) < 1 - 1e-9
@@ -194,15 +192,16 @@ class Modes(eqx.Module):
             f"velocity of {len(velocity)} component(s) on {self.grid}: wanted one for "
             "each axis, and periodic axes",
         )
-        ends = [
-            (self._reach(axis) if self.isotropic and k else k) * (2 * np.pi / length)
-            for axis, length in enumerate(self.grid.lengths)
-            for k in (self.highest(axis),)
-        ]
-        rates = jnp.stack([k * jnp.abs(v) for k, v in zip(ends, velocity, strict=True)])
-        if self.isotropic:
-            return jnp.sqrt(jnp.sum(rates**2, axis=0))
-        return jnp.sum(rates, axis=0)
+        rates = []
+        for axis, (v, length) in enumerate(
+            zip(velocity, self.grid.lengths, strict=True)
+        ):
+            end = self._reach(axis) if self.isotropic else self.highest(axis)
+            # An axis of one node holds no wave, however far the ellipsoid reaches.
+            end = end if self.highest(axis) else 0
+            rates.append(end * (2 * np.pi / length) * jnp.abs(v))
+        order = 2 if self.isotropic else 1
+        return jnp.linalg.norm(jnp.stack(rates), ord=order, axis=0)
 
     @property
     def periodic_axes(self) -> tuple[int, ...]:

@@ -13,6 +13,8 @@ from phix.integrate import (
     ETDRK2,
     ETDRK3,
     ETDRK4,
+    Lawson4,
+    Lawson5,
     solve,
 )
 from phix.integrate._etdrk import AbstractETDRK, tabulate
@@ -109,7 +111,9 @@ def test_soliton_by_real_parts():
         check_soliton(RealParts())
 
 
-@pytest.mark.parametrize("scheme", [ETDRK4(), ETDAB2(), EGLM6()], ids=name_of)
+@pytest.mark.parametrize(
+    "scheme", [ETDRK4(), ETDAB2(), EGLM6(), Lawson4(), Lawson5()], ids=name_of
+)
 def test_linear_problems_are_exact_at_any_step(scheme):
     linear = from_symbol(
         lambda modes: jnp.asarray(10 * SYMBOL)[None],
