@@ -24,8 +24,8 @@ from phix.space import random_vorticity
 EVALUATIONS = {
     "ETDRK1": 1, "ETDRK2": 2, "ETDRK3": 3, "ETDRK4": 4, "ETDAB2": 1, "ETDAB3": 1,
     "ETDAB4": 1, "EGLM4": 2, "EGLM5": 2, "EGLM6": 2, "CNAB2": 1, "SBDF2": 1,
-    "SBDF3": 1, "ARS222": 2, "ARS443": 4, "ARK4": 6, "Lawson4": 4,
-    "Lawson5": 6,
+    "SBDF3": 1, "ARS222": 2, "ARS443": 4, "ARK4": 6, "Lawson3": 5, "Lawson4": 4,
+    "Lawson5": 6, "LawsonBS5": 7,
 }  # fmt: skip
 VISCOSITIES, TARGETS = (1.3e-2, 2e-3), (1e-3, 1e-5)
 T, MOST = 2.0, 6400

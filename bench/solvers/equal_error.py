@@ -40,9 +40,10 @@ TS, MOST = np.linspace(0.0, T, 9), 400
 
 SQUARE = (
     "ETDRK2", "ETDRK3", "ETDRK4", "ETDAB2", "ETDAB3", "ETDAB4", "EGLM4", "EGLM5",
-    "EGLM6", "SBDF3", "Lawson4", "Lawson5",
+    "EGLM6", "SBDF3", "Lawson3", "Lawson4", "Lawson5", "LawsonBS5",
 )  # fmt: skip
-DISK = ("ETDRK3", "ETDRK4", "Lawson4", "Lawson5", "Lawson4 Courant", "Lawson5 Courant")
+LAWSON = ("Lawson3", "Lawson4", "Lawson5", "LawsonBS5")
+DISK = ("ETDRK3", "ETDRK4", *LAWSON, *(f"{name} Courant" for name in LAWSON))
 CFD = {f"CN-RK{order}": f"crank_nicolson_rk{order}" for order in (2, 3, 4)}
 
 

@@ -13,7 +13,12 @@ from phix.integrate._imex_rk import (
     ARS222 as ARS222,
     ARS443 as ARS443,
 )
-from phix.integrate._lawson import Lawson4 as Lawson4, Lawson5 as Lawson5
+from phix.integrate._lawson import (
+    Lawson3 as Lawson3,
+    Lawson4 as Lawson4,
+    Lawson5 as Lawson5,
+    LawsonBS5 as LawsonBS5,
+)
 from phix.integrate._march import Marched as Marched, march as march
 from phix.integrate._multistep import (
     EGLM4 as EGLM4,
@@ -64,8 +69,10 @@ __all__ = [
     "ETDRK2",
     "ETDRK3",
     "ETDRK4",
+    "Lawson3",
     "Lawson4",
     "Lawson5",
+    "LawsonBS5",
     "Marched",
     "PerStep",
     "SBDF2",

@@ -20,7 +20,7 @@ class Courant(eqx.Module):
     fastest that the flow turns a wave that is kept (`equation.transport_rate`). A flow
     that slows down is followed in longer and longer steps; one that speeds up does not
     leave the stable region. Costs a velocity at the nodes, and the tables of the
-    scheme, for each interval: with `Lawson4` and `Lawson5` only exponentials. Schemes
+    scheme, for each interval: with Lawson's schemes only exponentials. Schemes
     of several steps begin anew in every interval, about four evaluations times the
     order.
 

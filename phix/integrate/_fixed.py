@@ -15,6 +15,10 @@ from phix.integrate._watch import look, start_watch, verdict
 from phix.num import checkpointed_scan
 
 
+# Steps of an interval that are left out together.
+_BLOCK = 16
+
+
 def scan_plan(
     method: tuple[Callable, Callable, Callable],
     decode: Callable,
@@ -60,8 +64,11 @@ def scan_plan(
         def masked(carry, j):
             return lax.cond(j < count, step, lambda c, _: (c, None), carry, j)
 
-        body = step if plan.uniform else masked
-        carry, _ = _scan(body, carry, jnp.arange(plan.length), inner)
+        if plan.uniform or inner is not None:
+            body = step if plan.uniform else masked
+            carry, _ = _scan(body, carry, jnp.arange(plan.length), inner)
+        else:
+            carry = _in_blocks(masked, carry, plan.length, count)
         return carry, (decode(carry[0]), h, count)
 
     carry = (y0, hidden, start_watch(y0))
@@ -75,6 +82,24 @@ def scan_plan(
     code = jnp.where(plan.code == 0, code, plan.code).astype(jnp.int32)
     time = jnp.where(code == 0, jnp.inf, time)
     return us, code, lax.stop_gradient(time), jnp.sum(plan.counts, dtype=jnp.int32)
+
+
+def _in_blocks(
+    masked: Callable, carry: PyTree, length: int, count: Int[Array, ""]
+) -> PyTree:
+    """All steps of an interval; blocks of them that are not needed go as one.
+
+    Each step that is left out costs a copy of the state.
+    """
+    size = min(_BLOCK, length)
+
+    def block(carry, first):
+        def run(carry):
+            return lax.scan(masked, carry, first + jnp.arange(size))[0]
+
+        return lax.cond(first < count, run, lambda carry: carry, carry), None
+
+    return lax.scan(block, carry, jnp.arange(0, length, size))[0]
 
 
 def _scan(body: Callable, carry: PyTree, xs: PyTree, memory: int | None):

@@ -32,6 +32,28 @@ def _carried(
     )
 
 
+class Lawson3(AbstractETDRK):
+    r"""The five stages of order 3 that follow waves furthest, in the frame of L.
+
+    Without L as stable as five stages can be for transport, h|λ| ≤ √15 = 3.87, .77 an
+    evaluation (`Lawson4`: .71). Each stage reads the slope of the one before alone, so
+    that there is little to do beside the evaluations. For errors of 1e-3; what is said
+    of `Lawson4` holds for it too.
+
+    ??? cite "Reference"
+        I. P. E. Kinnmark, W. G. Gray, Math. Comput. Simul. 26 (1984) 181 (the
+        polynomial); O. Guerra, P. A. Ullrich, Geosci. Model Dev. 9 (2016) 2007 (the
+        table, KGU53); J. D. Lawson, SIAM J. Numer. Anal. 4 (1967) 372.
+    """
+
+    tableau: ClassVar[ExponentialTableau] = _carried(
+        order=3,
+        nodes=(0.0, 1 / 5, 1 / 5, 1 / 3, 2 / 3),
+        rows=((), (1 / 5,), (0.0, 1 / 5), (0.0, 0.0, 1 / 3), (0.0, 0.0, 0.0, 2 / 3)),
+        weights=(1 / 4, 0.0, 0.0, 0.0, 3 / 4),
+    )
+
+
 class Lawson4(AbstractETDRK):
     r"""The classical Runge–Kutta scheme in the frame of L. Order 4, four evaluations.
 
@@ -58,9 +80,9 @@ class Lawson4(AbstractETDRK):
 class Lawson5(AbstractETDRK):
     """Tsitouras' Runge–Kutta scheme in the frame of L. Order 5, six evaluations.
 
-    For errors of 1e-5 and less where transport bounds the step and viscosity damps the
-    shortest waves; without it, h|λ| ≤ 1.4 (`Lawson4`: 2.8). What else is said of
-    `Lawson4` holds for it too.
+    For errors of 1e-5 where transport bounds the step and viscosity damps the shortest
+    waves; without it, h|λ| ≤ 1.4 (`Lawson4`: 2.8). What else is said of `Lawson4` holds
+    for it too.
 
     ??? cite "Reference"
         J. D. Lawson, SIAM J. Numer. Anal. 4 (1967) 372; Ch. Tsitouras, Comput. Math.
@@ -72,4 +94,47 @@ class Lawson5(AbstractETDRK):
         nodes=(0.0, *dfx.Tsit5.tableau.c.tolist()),
         rows=([], *(row.tolist() for row in dfx.Tsit5.tableau.a_lower)),
         weights=dfx.Tsit5.tableau.b_sol.tolist(),
+    )
+
+
+class LawsonBS5(AbstractETDRK):
+    """Bogacki and Shampine's scheme in the frame of L. Order 5, seven evaluations.
+
+    Where the error bounds the step and not stability: at equal steps its errors are a
+    sixth of those of `Lawson5`, and it is as stable. What is said of `Lawson4` holds
+    for it too.
+
+    ??? cite "Reference"
+        P. Bogacki, L. F. Shampine, Comput. Math. Appl. 32 (1996) 15 (the table);
+        J. D. Lawson, SIAM J. Numer. Anal. 4 (1967) 372.
+    """
+
+    tableau: ClassVar[ExponentialTableau] = _carried(
+        order=5,
+        nodes=(0.0, 1 / 6, 2 / 9, 3 / 7, 2 / 3, 3 / 4, 1.0),
+        rows=(
+            (),
+            (1 / 6,),
+            (2 / 27, 4 / 27),
+            (183 / 1372, -162 / 343, 1053 / 1372),
+            (68 / 297, -4 / 11, 42 / 143, 1960 / 3861),
+            (597 / 22528, 81 / 352, 63099 / 585728, 58653 / 366080, 4617 / 20480),
+            (
+                174197 / 959244,
+                -30942 / 79937,
+                8152137 / 19744439,
+                666106 / 1039181,
+                -29421 / 29068,
+                482048 / 414219,
+            ),
+        ),
+        weights=(
+            587 / 8064,
+            0.0,
+            4440339 / 15491840,
+            24353 / 124800,
+            387 / 44800,
+            2152 / 5985,
+            7267 / 94080,
+        ),
     )

@@ -1,10 +1,13 @@
 """Lawson's schemes: orders, and exponentials that only decay."""
 
+import math
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from phix.integrate import Lawson4, Lawson5, solve
+from phix.integrate import Lawson3, Lawson4, Lawson5, LawsonBS5, solve
 from phix.integrate._etdrk import AbstractETDRK
 from phix.pde import from_symbol
 from tests.integrate.manufactured import (
@@ -16,7 +19,7 @@ from tests.integrate.manufactured import (
 )
 
 
-SCHEMES = [Lawson4(), Lawson5()]
+SCHEMES = [Lawson3(), Lawson4(), Lawson5(), LawsonBS5()]
 
 
 class Late(AbstractETDRK):
@@ -59,3 +62,28 @@ def test_nothing_grows_that_decays(scheme):
     )
     us = solve(stiff, U0, [0.0, 0.4], dt=0.04, scheme=scheme).us
     assert np.abs(us[-1]).max() == 0
+
+
+def check_waves(scheme, limit):
+    """Waves that N alone turns: they grow beyond a limit of h|λ|, not below."""
+    none, one = jnp.zeros((1, 1)), jnp.asarray(1.0)
+    tables = scheme.coefficients(none, one)
+
+    def growth(size):
+        turn = lambda t, y: 1j * size * y  # noqa: E731
+        return jnp.abs(scheme.advance(turn, 0.0, one, none + 1.0, tables, ())[0])
+
+    sizes = jnp.linspace(0.0, limit, 200)
+    assert jnp.max(jax.vmap(growth)(sizes)) <= 1 + 1e-12
+    assert growth(1.01 * limit) > 1
+
+
+def test_waves_are_stable_as_far_as_five_stages_can():
+    """Kinnmark and Gray: no polynomial of order 3 and degree 5 reaches beyond √15."""
+    check_waves(Lawson3(), math.sqrt(15))
+    check_waves(Lawson4(), math.sqrt(8))
+
+
+def test_the_classical_stages_do_not_reach_so_far():
+    with pytest.raises(AssertionError):
+        check_waves(Lawson4(), math.sqrt(15))

@@ -13,8 +13,10 @@ from phix.integrate import (
     ETDRK2,
     ETDRK3,
     ETDRK4,
+    Lawson3,
     Lawson4,
     Lawson5,
+    LawsonBS5,
     solve,
 )
 from phix.integrate._etdrk import AbstractETDRK, tabulate
@@ -112,7 +114,9 @@ def test_soliton_by_real_parts():
 
 
 @pytest.mark.parametrize(
-    "scheme", [ETDRK4(), ETDAB2(), EGLM6(), Lawson4(), Lawson5()], ids=name_of
+    "scheme",
+    [ETDRK4(), ETDAB2(), EGLM6(), Lawson3(), Lawson4(), Lawson5(), LawsonBS5()],
+    ids=name_of,
 )
 def test_linear_problems_are_exact_at_any_step(scheme):
     linear = from_symbol(
