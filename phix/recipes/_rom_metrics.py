@@ -1,5 +1,6 @@
 """How well a fitted reduced model does, beside the baselines, and what it costs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -36,14 +37,25 @@ class Prediction(eqx.Module):
     latents: jax.Array | None = None
 
 
-def predict(recipe: Choices, case: Case, model: rom.ReducedModel) -> dict:
-    """The predictions of the fitted model and of every baseline, by name."""
+def parts(recipe: Choices, case: Case) -> int:
+    """How often `predict` and `measure` together call `done`."""
+    frames = test_data(recipe, case.train)
+    return len(linear_baselines(recipe, case.equation, frames)) + 4
+
+
+def predict(
+    recipe: Choices, case: Case, model: rom.ReducedModel, done: Callable[[], None]
+) -> dict:
+    """The predictions of the fitted model and of every baseline, by name; `done` is
+    called after each."""
     train, test = training_data(recipe, case), test_data(recipe, case.test)
     predictions = {recipe.title: predict_rom(recipe, model, train, test)}
+    done()
     # All frames: linear methods are cheap.
     frames = test_data(recipe, case.train)
     for name, method in linear_baselines(recipe, case.equation, frames).items():
         linear = rom.fit(method, frames, key=jr.key(recipe.seed))
+        done()
         if not name.startswith(_GALERKIN):
             predictions[name] = predict_rom(recipe, linear, frames, test)
             continue
@@ -56,6 +68,7 @@ def predict(recipe: Choices, case: Case, model: rom.ReducedModel) -> dict:
     predictions["last frame, frozen"] = continue_last(recipe, test, slid=False)
     if test.grid.ndim == 1:
         predictions["last frame, slid"] = continue_last(recipe, test, slid=True)
+    done()
     return predictions
 
 
@@ -132,8 +145,9 @@ def measure(
     model: rom.ReducedModel,
     predictions: dict[str, Prediction],
     spent: float,
+    done: Callable[[], None],
 ) -> dict[str, Any]:
-    """All numbers of the report."""
+    """All numbers of the report; `done` is called for each of its two dear parts."""
     train, test = training_data(recipe, case), test_data(recipe, case.test)
     horizon = recipe.split.horizon
     numbers: dict[str, Any] = {
@@ -155,13 +169,15 @@ def measure(
             name: shock_offsets(case, prediction)
             for name, prediction in predictions.items()
         }
-    parts = rom.error_report(model, test, train=train, horizon=horizon)
+    sources = rom.error_report(model, test, train=train, horizon=horizon)
     numbers["sources"] = {
         name: {span: _number(value) for span, value in row.items()}
-        for name, row in parts.summary().items()
+        for name, row in sources.summary().items()
     }
+    done()
     paid = price(recipe, model, train, test, spent)
     numbers["cost"] = paid.summary() | {"rows": paid.rows(), "notes": paid.notes()}
+    done()
     return numbers
 
 

@@ -1,6 +1,7 @@
 """The jobs of the Φ-ROM recipe: simulate, run, evaluate, forecast."""
 
 import importlib.util
+import itertools
 import json
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from phix import rom
 from phix._errors import require
 from phix.data import (
     PLATFORMS,
+    Progress,
     RunDirectory,
     Slot,
     Trajectory,
@@ -55,7 +57,7 @@ def run(recipe: Choices, directory: Path, *, progress: bool) -> None:
             )
         jax.block_until_ready(model.latents)
         seconds = {"simulate": case.seconds, "fit": time.perf_counter() - start}
-        assess(recipe, case, model, folder, seconds)
+        assess(recipe, case, model, folder, seconds, progress=progress)
 
 
 def require_extras() -> None:
@@ -80,7 +82,7 @@ def evaluate(recipe: Choices, directory: Path) -> None:
     require_extras()
     with run_folder(recipe, directory) as folder:
         case, model = reopen(recipe, folder)
-        assess(recipe, case, model, folder, spent(folder))
+        assess(recipe, case, model, folder, spent(folder), progress=True)
 
 
 def load(
@@ -115,11 +117,21 @@ def assess(
     model: rom.ReducedModel,
     folder: RunDirectory,
     seconds: dict[str, float],
+    *,
+    progress: bool,
 ) -> None:
     """Compares with the baselines, times everything, writes and prints the report."""
     start = time.perf_counter()
-    predictions = metrics.predict(recipe, case, model)
-    numbers = metrics.measure(recipe, case, model, predictions, sum(seconds.values()))
+    parts = metrics.parts(recipe, case)
+    with Progress(parts, label="evaluate", enabled=progress) as bar:
+        count = itertools.count(1)
+
+        def done() -> None:
+            bar.update(next(count))
+
+        predictions = metrics.predict(recipe, case, model, done)
+        spent = sum(seconds.values())
+        numbers = metrics.measure(recipe, case, model, predictions, spent, done)
     numbers["seconds"] = seconds | {"evaluate": time.perf_counter() - start}
     report.draw(recipe, case, predictions, folder.figures)
     folder.write_metrics(numbers)

@@ -1,13 +1,16 @@
 """Operator inference: a quadratic latent ODE, by least squares from data alone."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
+import jax.lax as lax
 import jax.numpy as jnp
 import numpy as np
 
 from phix._errors import require
 from phix._types import Array, Float, PRNGKeyArray
-from phix.num import damped_lstsq
+from phix.num import damped_lstsq, matmul
 from phix.rom._data import TrainingData
 from phix.rom._forecast import forecast
 from phix.rom._method import AbstractMethod
@@ -92,30 +95,35 @@ class OperatorInference(AbstractMethod):
             )
             rates = jax.vmap(jax.vmap(decoder.project_rate))(self.rates)
 
-        def made(weight: Array) -> QuadraticDynamics | AffineDynamics:
-            return self._inferred(latents, rates, data, weight)
-
+        rows, targets = self._rows(latents, data), rates.reshape(-1, self.rank)
         weights = jnp.asarray(self.regularisation, latents.dtype)
         best = weights[0]
         if len(self.regularisation) > 1:
-            # One after the other: a rollout is cheap, all of them at once are not.
-            errors = jax.lax.map(
-                lambda w: _rollout_error(made(w), latents, data), weights
-            )
-            best = weights[jnp.argmin(jnp.where(jnp.isfinite(errors), errors, jnp.inf))]
-        return ReducedModel(decoder, made(best), latents, data.parameters)
+            trial = _ridges(lax.stop_gradient(rows), lax.stop_gradient(targets))
 
-    def _inferred(
-        self, latents: Array, rates: Array, data: TrainingData, weight: Array
-    ) -> QuadraticDynamics | AffineDynamics:
-        """The operators of least squares with this regularisation."""
+            def error(weight: Array) -> Array:
+                dynamics = self._dynamics(trial(weight), data)
+                return _rollout_error(dynamics, latents, data)
+
+            # One after the other: a rollout is cheap, all of them at once are not.
+            errors = lax.map(error, weights)
+            best = weights[jnp.argmin(jnp.where(jnp.isfinite(errors), errors, jnp.inf))]
+        dynamics = self._dynamics(_ridge(rows, targets, best), data)
+        return ReducedModel(decoder, dynamics, latents, data.parameters)
+
+    def _rows(self, latents: Array, data: TrainingData) -> Array:
+        """The features of every frame, times 1 and each of its parameters."""
         theta = jnp.pad(data.cond, ((0, 0), (1, 0)), constant_values=1)
         features = jax.vmap(jax.vmap(self._features))(latents)
         whole = theta[:, None, :, None] * features[:, :, None, :]
-        terms, size = whole.shape[2:]
-        rows = whole.reshape(-1, terms * size)
-        found = _ridge(rows, rates.reshape(-1, self.rank), weight)
-        by_term = jnp.moveaxis(found.reshape(terms, size, self.rank), 1, 2)
+        return whole.reshape(-1, whole.shape[2] * whole.shape[3])
+
+    def _dynamics(
+        self, found: Array, data: TrainingData
+    ) -> QuadraticDynamics | AffineDynamics:
+        """The operators in what least squares found."""
+        terms = 1 + data.cond.shape[-1]
+        by_term = jnp.moveaxis(found.reshape(terms, -1, self.rank), 1, 2)
         constant, linear = by_term[:, :, 0], by_term[:, :, 1 : self.rank + 1]
         quadratic = by_term[:, :, self.rank + 1 :] if self.degree == 2 else None
         if data.parameters:
@@ -153,11 +161,36 @@ def differences(
 def _ridge(rows: Array, targets: Array, weight: Array) -> Array:
     """Damped least squares with scaled columns; never quite undamped, so that operators
     the data leave open are small instead of infinite."""
-    size = jnp.sqrt(jnp.mean(rows**2, axis=0))
-    size = jnp.where(size > 0, size, 1)
-    least = 10 * jnp.finfo(rows.dtype).eps
-    found = damped_lstsq(rows / size, targets, damping=jnp.maximum(weight, least))
+    size = _scale(rows)
+    found = damped_lstsq(rows / size, targets, damping=_damping(weight))
     return found / size[:, None]
+
+
+def _ridges(rows: Array, targets: Array) -> Callable[[Array], Array]:
+    """`_ridge` as a function of the weight: one decomposition for all of them.
+
+    A QR for each would take minutes where the products outnumber the frames.
+    """
+    size = _scale(rows)
+    left, values, right = jnp.linalg.svd(rows / size, full_matrices=False)
+    shown = matmul(left.T, targets)
+    mean = jnp.sqrt(jnp.sum(values**2) / rows.shape[1])
+
+    def ridge(weight: Array) -> Array:
+        filtered = values / (values**2 + (_damping(weight) * mean) ** 2)
+        return matmul(right.T, filtered[:, None] * shown) / size[:, None]
+
+    return ridge
+
+
+def _scale(rows: Array) -> Array:
+    """Root mean squares of the columns; 1 for those of zeros."""
+    size = jnp.sqrt(jnp.mean(rows**2, axis=0))
+    return jnp.where(size > 0, size, 1)
+
+
+def _damping(weight: Array) -> Array:
+    return jnp.maximum(weight, 10 * jnp.finfo(weight.dtype).eps)
 
 
 def _rollout_error(

@@ -8,7 +8,7 @@ import scipy.interpolate
 import scipy.linalg
 
 from phix import rom
-from phix.rom._opinf import differences
+from phix.rom._opinf import _ridge, _ridges, differences
 from phix.rom._quadratic import products_of
 from phix.space import Grid
 
@@ -217,6 +217,29 @@ def test_the_search_takes_what_rolls_out():
     alone = [error(regularisation=(weight,)) for weight in tried]
     assert error(regularisation=tuple(tried)) == pytest.approx(np.nanmin(alone))
     assert np.nanmin(alone) < alone[0]
+
+
+def check_ridges(ridges, shape):
+    """One decomposition for every weight, and a QR for each, find the same."""
+    rows = np.random.default_rng(1).normal(size=shape) * np.arange(1, shape[1] + 1)
+    targets = jnp.asarray(np.random.default_rng(2).normal(size=(shape[0], 2)))
+    rows = jnp.asarray(rows)
+    for weight in (1e-6, 1e-2, 1.0):
+        weight = jnp.asarray(weight)
+        wanted = _ridge(rows, targets, weight)
+        np.testing.assert_allclose(
+            ridges(rows, targets)(weight), wanted, rtol=1e-7, atol=1e-9
+        )
+
+
+@pytest.mark.parametrize("shape", [(9, 4), (4, 9)], ids=["tall", "wide"])
+def test_weights_are_tried_by_one_decomposition(shape):
+    check_ridges(_ridges, shape)
+
+
+def test_a_weight_of_other_units_is_noticed():
+    with pytest.raises(AssertionError):
+        check_ridges(lambda rows, y: lambda w: _ridges(rows, y)(2 * w), (9, 4))
 
 
 def interpolation_data():
