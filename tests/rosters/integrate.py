@@ -145,7 +145,16 @@ SPLIT_SCHEMES = (
 )
 
 
-SIBLINGS = ("ETDAB3", "ETDAB4", "EGLM5", "EGLM6", "Lawson4", "SBDF3")
+SIBLINGS = (
+    "ETDAB3",
+    "ETDAB4",
+    "EGLM5",
+    "EGLM6",
+    "Lawson3",
+    "Lawson4",
+    "LawsonBS5",
+    "SBDF3",
+)
 
 
 def _one_step_each(equation, u0, dt, *names):
