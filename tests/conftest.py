@@ -1,3 +1,4 @@
+import gc
 import os
 from importlib.metadata import version
 from pathlib import Path
@@ -11,10 +12,14 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Tiny shapes spend their time in the compiler; what it leaves out changes no answer.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-# The older emitters compile small programs in three quarters of the time. XLA ends the
-# process at a flag it does not know, hence only with versions that were tried.
+# The older emitters compile small programs in three quarters of the time, and one part
+# is compiled sooner than several. XLA ends the process at a flag it does not know, hence
+# only with versions that were tried.
 if version("jaxlib").startswith("0.10."):
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+    )
 
 # Batched LU decompositions wait for threads of the pool they run on: as many at once as
 # it has threads never end. Two cores make a pool of two.
@@ -28,10 +33,16 @@ import pytest  # noqa: E402
 jax.config.update("jax_enable_x64", os.environ.get("PHIX_TEST_X64", "1") == "1")
 
 
+# Traced programs are many objects that live for long: looking through them at every
+# 700th takes a twentieth of the time.
+gc.set_threshold(5_000, 10, 10)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forget_programs():
     """Compiled programs hold maps of memory, of which a process may have some 65,000:
-    with those of all files the compiler ends in a segmentation fault."""
+    with those of all files the compiler ends in a segmentation fault. Each holds a
+    megabyte besides: kept for the next file, they cost more than they save."""
     yield
     jax.clear_caches()
 
