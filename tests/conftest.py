@@ -1,3 +1,4 @@
+import functools
 import gc
 import os
 from importlib.metadata import version
@@ -13,9 +14,10 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # Tiny shapes spend their time in the compiler; what it leaves out changes no answer.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # The older emitters compile small programs in three quarters of the time, and one part
-# is compiled sooner than several. XLA ends the process at a flag it does not know, hence
-# only with versions that were tried.
-if version("jaxlib").startswith("0.10."):
+# is compiled sooner than several. XLA ends the process at a flag it does not know,
+# hence only with versions that were tried.
+TRIED = version("jaxlib").startswith("0.10.")
+if TRIED:
     os.environ.setdefault(
         "XLA_FLAGS",
         "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
@@ -38,13 +40,34 @@ jax.config.update("jax_enable_x64", os.environ.get("PHIX_TEST_X64", "1") == "1")
 gc.set_threshold(5_000, 10, 10)
 
 
+def _share_contexts():
+    """One context of MLIR for the programs of a file. JAX makes one for each, which
+    takes a third of the time of lowering a small one, and two megabytes; programs are
+    the same. It has no setting for that, hence only with versions that were tried."""
+    from jax._src.interpreters import mlir
+    from jax._src.lib.mlir import ir
+
+    make = mlir.make_ir_context
+    shared = functools.cache(make)
+
+    def context():
+        # Lowered while another program is, it would be written into that.
+        return shared() if ir.Context.current is None else make()
+
+    mlir.make_ir_context = context
+    return shared.cache_clear
+
+
+forget_context = _share_contexts() if TRIED else lambda: None
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forget_programs():
     """Compiled programs hold maps of memory, of which a process may have some 65,000:
-    with those of all files the compiler ends in a segmentation fault. Each holds a
-    megabyte besides: kept for the next file, they cost more than they save."""
+    with those of all files the compiler ends in a segmentation fault."""
     yield
     jax.clear_caches()
+    forget_context()
 
 
 @pytest.fixture
