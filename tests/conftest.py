@@ -45,7 +45,7 @@ def _share_contexts():
     takes a third of the time of lowering a small one, and two megabytes; programs are
     the same. It has no setting for that, hence only with versions that were tried."""
     from jax._src.interpreters import mlir
-    from jax._src.lib.mlir import ir
+    from jaxlib.mlir import ir
 
     make = mlir.make_ir_context
     shared = functools.cache(make)
