@@ -152,7 +152,14 @@ def test_killed_three_times_the_run_ends_in_the_same_bits(finished, tmp_path):
         check_same_weights(killed, whole)
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    "number, code",
+    [
+        (signal.SIGINT, 130),
+        # Slow: as Ctrl-C; tests/train/test_kill.py sends both.
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+    ],
+)
 def test_a_stopped_run_says_how_to_go_on(tmp_path, number, code):
     run = tmp_path / "run"
     process = phix("run", CONFIG, "--out", run)

@@ -145,7 +145,17 @@ def _check_run(sampler, name, kind, dtype, steps):
     assert np.all(np.isfinite(drawn.x)), (sampler, name, kind, steps)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+# Slow: Heun's is a tableau as are Euler's and RK4's; the corrector runs DDIM.
+ALIKE = ("Heun", "DDIM")
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ())
+        for name in SAMPLERS
+    ],
+)
 def test_any_prediction_path_and_sampler_to_the_very_end(sampler):
     """From the noisy end to the data, where σ may be 0."""
     for run in _runs():
