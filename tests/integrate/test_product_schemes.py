@@ -5,7 +5,6 @@ import jax.lax as lax
 import pytest
 
 from tests.integrate.product import ALL_EQUATIONS, SCHEMES, SETTINGS, check, fits
-from tests.rosters.integrate import SIBLINGS
 
 
 REFINEMENTS = ("Vorticity", "Diffusion", "from_rhs", "from_step", "KleinGordon")
@@ -21,8 +20,6 @@ LINES = [
         SCHEMES[name],
         *SETTINGS[i % len(SETTINGS)],
         id=f"{name}-{equation}",
-        # Slow: a sibling of lower order runs the same code.
-        marks=pytest.mark.slow if name in SIBLINGS else (),
     )
     for i, (equation, name) in enumerate(PAIRS)
 ]
