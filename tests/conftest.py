@@ -1,6 +1,7 @@
 import functools
 import gc
 import os
+import threading
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +17,7 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # The older emitters compile small programs in three quarters of the time, and one part
 # is compiled sooner than several. XLA ends the process at a flag it does not know,
 # hence only with versions that were tried.
-TRIED = version("jaxlib").startswith("0.10.")
+TRIED = version("jaxlib") in ("0.10.0", "0.10.1", "0.10.2")
 if TRIED:
     os.environ.setdefault(
         "XLA_FLAGS",
@@ -51,8 +52,10 @@ def _share_contexts():
     shared = functools.cache(make)
 
     def context():
-        # Lowered while another program is, it would be written into that.
-        return shared() if ir.Context.current is None else make()
+        # Lowered while another program is, here or in another thread, it would be
+        # written into that.
+        alone = threading.current_thread() is threading.main_thread()
+        return shared() if alone and ir.Context.current is None else make()
 
     mlir.make_ir_context = context
     return shared.cache_clear

@@ -36,8 +36,8 @@ class Courant(eqx.Module):
     **Raises:** `ValueError` for a number that is not positive and finite.
 
     !!! example "Good values"
-        2.5 with schemes of four stages, 3.5 with `Lawson3`; output times ten to thirty
-        steps apart.
+        2.5 with schemes of four stages, 3.5 with `Lawson3`; about twice that where
+        viscosity damps the shortest waves. Output times ten to thirty steps apart.
     """
 
     number: Real[Array, ""]

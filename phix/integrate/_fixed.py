@@ -15,7 +15,7 @@ from phix.integrate._watch import look, start_watch, verdict
 from phix.num import checkpointed_scan
 
 
-# Steps of an interval that are left out together.
+# Of the steps of an interval, at most so many are left out together.
 _BLOCK = 16
 
 
@@ -89,9 +89,10 @@ def _in_blocks(
 ) -> PyTree:
     """All steps of an interval; blocks of them that are not needed go as one.
 
-    Each step that is left out costs a copy of the state.
+    Each step that is left out alone costs a copy of the state. (Under `vmap` nothing is
+    left out, and up to a step for each block is added.)
     """
-    size = min(_BLOCK, length)
+    size = -(-length // -(-length // _BLOCK))
 
     def block(carry, first):
         def run(carry):

@@ -55,9 +55,9 @@ def predict(
     frames = test_data(recipe, case.train)
     for name, method in linear_baselines(recipe, case.equation, frames).items():
         linear = rom.fit(method, frames, key=jr.key(recipe.seed))
-        done()
         if not name.startswith(_GALERKIN):
             predictions[name] = predict_rom(recipe, linear, frames, test)
+            done()
             continue
         # The solver's own scheme is right for its projection.
         scheme = recipe.equation.scheme() if recipe.equation.is_explicit else None
@@ -65,6 +65,7 @@ def predict(
         floor = project(recipe, linear, test)
         made = Prediction(made.fields, floor.reconstruction, made.latents)
         predictions |= {name: made, name.replace(_GALERKIN, "POD projection"): floor}
+        done()
     predictions["last frame, frozen"] = continue_last(recipe, test, slid=False)
     if test.grid.ndim == 1:
         predictions["last frame, slid"] = continue_last(recipe, test, slid=True)
@@ -147,7 +148,8 @@ def measure(
     spent: float,
     done: Callable[[], None],
 ) -> dict[str, Any]:
-    """All numbers of the report; `done` is called for each of its two dear parts."""
+    """All numbers of the report; `done` is called after the errors by source and after
+    the price."""
     train, test = training_data(recipe, case), test_data(recipe, case.test)
     horizon = recipe.split.horizon
     numbers: dict[str, Any] = {

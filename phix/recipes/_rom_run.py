@@ -130,8 +130,8 @@ def assess(
             bar.update(next(count))
 
         predictions = metrics.predict(recipe, case, model, done)
-        spent = sum(seconds.values())
-        numbers = metrics.measure(recipe, case, model, predictions, spent, done)
+        paid = sum(seconds.values())
+        numbers = metrics.measure(recipe, case, model, predictions, paid, done)
     numbers["seconds"] = seconds | {"evaluate": time.perf_counter() - start}
     report.draw(recipe, case, predictions, folder.figures)
     folder.write_metrics(numbers)

@@ -99,11 +99,11 @@ class OperatorInference(AbstractMethod):
         weights = jnp.asarray(self.regularisation, latents.dtype)
         best = weights[0]
         if len(self.regularisation) > 1:
-            trial = _ridges(lax.stop_gradient(rows), lax.stop_gradient(targets))
+            shown = lax.stop_gradient(latents)
+            trial = _ridges(*lax.stop_gradient((rows, targets)))
 
             def error(weight: Array) -> Array:
-                dynamics = self._dynamics(trial(weight), data)
-                return _rollout_error(dynamics, latents, data)
+                return _rollout_error(self._dynamics(trial(weight), data), shown, data)
 
             # One after the other: a rollout is cheap, all of them at once are not.
             errors = lax.map(error, weights)
@@ -169,7 +169,7 @@ def _ridge(rows: Array, targets: Array, weight: Array) -> Array:
 def _ridges(rows: Array, targets: Array) -> Callable[[Array], Array]:
     """`_ridge` as a function of the weight: one decomposition for all of them.
 
-    A QR for each would take minutes where the products outnumber the frames.
+    A QR for each takes minutes where thousands of products outnumber the frames.
     """
     size = _scale(rows)
     left, values, right = jnp.linalg.svd(rows / size, full_matrices=False)

@@ -117,7 +117,7 @@ def _split(name):
         )
 
     covers = (name, "Stepper", "StepperState", "make_stepper")
-    slow = "a sibling of lower order runs the same code" if name in SIBLINGS else ""
+    slow = "a sibling runs the same code" if name in SIBLINGS else ""
     return Case(name, build, covers, slow=slow)
 
 
