@@ -1,6 +1,6 @@
 """Wall time to equal error: 2-D decaying turbulence, phix and the peers' schemes.
 
-    python -m bench.solvers.equal_error [--nodes 128 256] [--out FILE]
+    python -m bench.solvers.equal_error [--leaders] [--nodes 128 256] [--out FILE]
 
 Flow: E(k) ~ k⁴ exp(−2(k/6)²), unit rms velocity, box 2π, T = 2; Re = u L/ν is printed.
 Error: relative L2 of the vorticity at T against the same code's own float64 run of its
@@ -9,8 +9,8 @@ best scheme at dt = T/3200 (dt/16 or less for all that lead), on its own retaine
 first. Each scheme takes the largest dt of the ladder T/(25·√2^i) that meets 1e-3 in
 float32 or 1e-5 in float64; with `Courant`, chosen anew eight times, the largest number
 of the ladder 8/√2^i. phix runs `solve`, its start and transforms counted, peers their
-steps alone. Times: 15 interleaved pairs of phix's best scheme against each peer's,
-compiled.
+steps alone. Times: 15 rounds of all schemes one after the other, compiled. `--leaders`
+leaves out the schemes that come first in no table.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bench.solvers import peers
-from bench.timing import bootstrap, paired_times
+from bench.timing import bootstrap, interleaved_times
 from phix import integrate, pde, solve
 
 
@@ -44,6 +44,11 @@ SQUARE = (
 )  # fmt: skip
 LAWSON = ("Lawson3", "Lawson4", "Lawson5", "LawsonBS5")
 DISK = ("ETDRK3", "ETDRK4", *LAWSON, *(f"{name} Courant" for name in LAWSON))
+LEADERS = (
+    "phix disk ETDRK3", "phix disk Lawson5",
+    *(f"phix disk {name} Courant" for name in LAWSON),
+    "exponax ETDRK3", "exponax ETDRK4", "jax-cfd CN-RK3", "jax-cfd CN-RK4",
+)  # fmt: skip
 CFD = {f"CN-RK{order}": f"crank_nicolson_rk{order}" for order in (2, 3, 4)}
 
 
@@ -133,7 +138,7 @@ def search(code, scheme, grid, u0, nu, reference, target):
     return curve, None, None
 
 
-def compare(nodes: int, precision: str) -> dict:
+def compare(nodes: int, precision: str, leaders: bool) -> dict:
     """All schemes at one size and precision; prints a table."""
     jax.config.update("jax_enable_x64", True)
     nu, target = VISCOSITY[nodes], TARGET[precision]
@@ -146,6 +151,8 @@ def compare(nodes: int, precision: str) -> dict:
         u0 = jnp.asarray(np.asarray(u0), jnp.float32)
     found, curves = {}, {}
     for code, scheme in schemes():
+        if leaders and f"{code} {scheme}" not in LEADERS:
+            continue
         curve, program, start = search(code, scheme, grid, u0, nu, fields[code], target)
         curves[f"{code} {scheme}"] = curve
         if program is not None:
@@ -158,39 +165,34 @@ def compare(nodes: int, precision: str) -> dict:
 
 
 def table(found: dict) -> list[str]:
-    """Seconds of each scheme, and pairs of phix's best against each peer scheme."""
-    alone = {key: _seconds(*value[:2]) for key, value in found.items()}
-    ours = min((k for k in found if k[0].startswith("phix")), key=alone.__getitem__)
+    """Median seconds of every scheme, and ratios to phix's best, round by round."""
+    calls = {key: functools.partial(*value[:2]) for key, value in found.items()}
+    times = interleaved_times(calls)
+    seconds = {key: float(np.median(column)) for key, column in times.items()}
+    ours = min((k for k in found if k[0].startswith("phix")), key=seconds.__getitem__)
     rows = ["| code | scheme | steps | error | s | ratio to phix's best [95 %] |",
             "|---|---|---|---|---|---|"]  # fmt: skip
-    mine, start = found[ours][:2]
-    for key in sorted(found, key=alone.__getitem__):
-        program, other, (steps, gap) = found[key]
+    for key in sorted(found, key=seconds.__getitem__):
+        steps, gap = found[key][2]
         ratio = ""
         if not key[0].startswith("phix"):
-            run = functools.partial(program, other)
-            times = paired_times(functools.partial(mine, start), run)
-            ratios = times[:, 1] / times[:, 0]
+            ratios = times[key] / times[ours]
             low, high = bootstrap(ratios)
             ratio = f"{np.median(ratios):.2f} [{low:.2f}, {high:.2f}]"
         rows.append(f"| {key[0]} | {key[1]} | {steps} | {gap:.1e} "
-                    f"| {alone[key]:.3f} | {ratio} |")  # fmt: skip
+                    f"| {seconds[key]:.3f} | {ratio} |")  # fmt: skip
     return rows
-
-
-def _seconds(program, start) -> float:
-    times = paired_times(lambda: program(start), lambda: 0, pairs=3)
-    return float(np.median(times[:, 0]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, nargs="*", default=[128, 256])
     parser.add_argument("--precision", nargs="*", default=list(TARGET))
+    parser.add_argument("--leaders", action="store_true", help="only the fastest")
     parser.add_argument("--out", help="write curves and tables to this JSON file")
     options = parser.parse_args()
     results = [
-        compare(nodes, precision)
+        compare(nodes, precision, options.leaders)
         for nodes in options.nodes
         for precision in options.precision
     ]
