@@ -49,6 +49,10 @@ class Progress:
             self._bar.set_postfix(shown, refresh=False)
         self._bar.update(step - self._bar.n)
 
+    def advance(self) -> None:
+        """Moves the bar by one step."""
+        self._bar.update(1)
+
     def message(self, text: str) -> None:
         """Prints a line without breaking the bar."""
         if not self._bar.disable:

@@ -102,7 +102,7 @@ class LawsonBS5(AbstractETDRK):
     """Bogacki and Shampine's scheme in the frame of L. Order 5, seven evaluations.
 
     For errors of 1e-5 where they bound the step: at equal steps those of `Lawson5` are
-    some six times as large in decaying turbulence. Without viscosity h|λ| ≤ 2.0. What
+    some seven times as large in decaying turbulence. Without viscosity h|λ| ≤ 2.0. What
     is said of `Lawson4` holds for it too.
 
     ??? cite "Reference"

@@ -1,7 +1,6 @@
 """The jobs of the Φ-ROM recipe: simulate, run, evaluate, forecast."""
 
 import importlib.util
-import itertools
 import json
 import time
 from pathlib import Path
@@ -124,14 +123,9 @@ def assess(
     start = time.perf_counter()
     parts = metrics.parts(recipe, case)
     with Progress(parts, label="evaluate", enabled=progress) as bar:
-        count = itertools.count(1)
-
-        def done() -> None:
-            bar.update(next(count))
-
-        predictions = metrics.predict(recipe, case, model, done)
+        predictions = metrics.predict(recipe, case, model, bar.advance)
         paid = sum(seconds.values())
-        numbers = metrics.measure(recipe, case, model, predictions, paid, done)
+        numbers = metrics.measure(recipe, case, model, predictions, paid, bar.advance)
     numbers["seconds"] = seconds | {"evaluate": time.perf_counter() - start}
     report.draw(recipe, case, predictions, folder.figures)
     folder.write_metrics(numbers)

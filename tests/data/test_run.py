@@ -157,7 +157,8 @@ def test_stop_signal_does_nothing_in_a_thread():
 def test_progress_shows_steps_and_scalars(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     with Progress(10, initial=4) as bar:
-        bar.update(10, {"loss": 0.12345})
+        bar.update(9, {"loss": 0.12345})
+        bar.advance()
     shown = capsys.readouterr().err
     assert "10/10" in shown and "loss=0.123" in shown
 

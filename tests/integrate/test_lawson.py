@@ -70,7 +70,9 @@ def check_waves(scheme, limit):
     tables = scheme.coefficients(none, one)
 
     def growth(size):
-        turn = lambda t, y: 1j * size * y  # noqa: E731
+        def turn(t, y):
+            return 1j * size * y
+
         return jnp.abs(scheme.advance(turn, 0.0, one, none + 1.0, tables, ())[0])
 
     sizes = jnp.linspace(0.0, limit, 200)
