@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from phix._types import Array, Inexact, PyTree, RealScalar
 from phix.integrate._split import AbstractOneStep
-from phix.num import phis
+from phix.num import phis, scale
 
 
 # k -> w stands for the entry h Σ w φ_k(c z), c the node of the row, z = h L; 0 -> w for
@@ -101,10 +101,10 @@ def combine(
 ) -> Inexact[Array, "..."]:
     r"""$e^{cz}y + \sum_j a_j N_j$ over the entries that are there."""
     decay, entries = row
-    total = decay * y
+    total = scale(decay, y)
     for entry, value in zip(entries, values, strict=True):
         if entry is not None:
-            total = total + entry * value
+            total = total + scale(entry, value)
     return total
 
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from phix._types import Array, Inexact, PyTree, RealScalar
 from phix.integrate._begin import past
 from phix.integrate._split import AbstractSplitScheme
+from phix.num import scale
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +76,8 @@ class AbstractIMEXMultistep(AbstractSplitScheme):
         """One step."""
         _, factor, inverse = coefficients
         formula, rate = self.formula, h * nonlinear(t, y)
-        y1 = inverse * (factor * y + formula.rates[0] * rate + history[0])
+        rest = formula.rates[0] * rate + history[0]
+        y1 = scale(inverse, scale(factor, y) + rest)
         return y1, None, self._added(y, rate, history)
 
     def _added(self, y: Array, rate: Array, sums: tuple) -> tuple[Array, ...]:

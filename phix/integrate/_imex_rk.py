@@ -10,6 +10,7 @@ import equinox as eqx
 
 from phix._types import Array, Inexact, PyTree, RealScalar
 from phix.integrate._split import AbstractOneStep
+from phix.num import scale
 
 
 Rows = tuple[tuple[float, ...], ...]
@@ -67,8 +68,8 @@ class AbstractIMEXRungeKutta(AbstractOneStep):
         for node, (*earlier, diagonal), row in rows:
             stage = y + _weighted(earlier, linear) + _weighted(row, rates)
             if diagonal != 0:
-                stage = inverses[str(diagonal)] * stage
-            linear.append(z * stage)
+                stage = scale(inverses[str(diagonal)], stage)
+            linear.append(scale(z, stage))
             if len(rates) < len(tableau.explicit_weights):
                 rates.append(h * nonlinear(t + node * h, stage))
         y1 = y + _weighted(tableau.implicit_weights, linear)

@@ -20,6 +20,7 @@ from phix.num._minimise import (
 )
 from phix.num._norm import norm as norm
 from phix.num._phi import phi as phi, phis as phis
+from phix.num._scale import scale as scale
 from phix.num._scan import (
     DEAR as DEAR,
     checkpointed_scan as checkpointed_scan,
@@ -51,6 +52,7 @@ __all__ = [
     "norm",
     "phi",
     "phis",
+    "scale",
     "sine",
     "spline_weights",
 ]

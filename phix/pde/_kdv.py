@@ -15,7 +15,7 @@ from phix._types import Array, Float, Inexact, PyTree, RealScalar
 from phix.pde._base import Limits, as_parameter, in_precision_of
 from phix.pde._invariants import mass_and_energy
 from phix.pde._reaction import require_channels, require_sides
-from phix.pde._semilinear import AbstractSemilinear, like_modes
+from phix.pde._semilinear import AbstractSemilinear, apply_symbol
 from phix.space import Grid, Modes
 
 
@@ -88,7 +88,7 @@ class KortewegDeVries(AbstractSemilinear):
         require_channels(y, 1)
         square = self.modes.to_modes(self.modes.to_nodes(y) ** 2)
         c = in_precision_of(self.convection, y)
-        return -0.5 * c * like_modes(self._sum(1), y) * square
+        return num.scale(-0.5 * c, apply_symbol(self._sum(1), square))
 
     def pointwise(
         self, t: RealScalar, x: Float[Array, " dim"], u: Callable, args: PyTree = None
@@ -118,7 +118,7 @@ class KortewegDeVries(AbstractSemilinear):
 
         def energy(u: Float[Array, " channels *space"]) -> Float[Array, ""]:
             y = self.encode(u)
-            slope = self.decode(like_modes(self.modes.derivative(0), y) * y)
+            slope = self.decode(apply_symbol(self.modes.derivative(0), y))
             c, d = in_precision_of((self.convection, self.dispersion), u)
             return grid.integrate(0.5 * d * slope**2 - c * u**3 / 6)[0]
 

@@ -16,7 +16,7 @@ from phix.pde._hamiltonian import AbstractHamiltonian
 from phix.pde._potentials import AbstractPotential, read_potential
 from phix.pde._reaction import require_channels, require_sides
 from phix.pde._seam import require_fitting, require_symmetric, seam
-from phix.pde._semilinear import like_modes
+from phix.pde._semilinear import apply_symbol
 from phix.pde._wave_modes import WaveModes
 from phix.space import Grid, Modes, spectral_derivative
 
@@ -230,13 +230,14 @@ class KleinGordon(AbstractHamiltonian):
 
     def _linear_force(self, q: Array) -> Array:
         if self.speed.ndim == 0:
-            return -like_modes(self.stiffness(), q) * q
+            return -apply_symbol(self.stiffness(), q)
         square = in_precision_of(self.speed, q) ** 2
         total = jnp.zeros_like(q)
         for axis, gain in enumerate(self._slopes):
-            symbol = like_modes(self.modes.derivative(axis), q)
-            slope = self.modes.to_nodes(symbol * q) + gain
-            total = total + symbol * self.modes.to_modes(square * slope)
+            symbol = self.modes.derivative(axis)
+            slope = self.modes.to_nodes(apply_symbol(symbol, q)) + gain
+            flux = self.modes.to_modes(square * slope)
+            total = total + apply_symbol(symbol, flux)
         mass = self.potential.quadratic
         return total if mass is None else total - in_precision_of(mass, q) * q
 

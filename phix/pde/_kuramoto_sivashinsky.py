@@ -17,7 +17,7 @@ from phix.pde._reaction import (
     require_channels,
     require_sides,
 )
-from phix.pde._semilinear import AbstractSemilinear, like_modes
+from phix.pde._semilinear import AbstractSemilinear, apply_symbol
 from phix.space import Grid, Modes
 
 
@@ -87,7 +87,7 @@ class KuramotoSivashinsky(AbstractKuramotoSivashinsky):
         del t, args
         require_channels(y, 1)
         square = self.modes.to_modes(self.modes.to_nodes(y) ** 2)
-        return like_modes(-0.5 * self.modes.derivative(0), y) * square
+        return apply_symbol(-0.5 * self.modes.derivative(0), square)
 
     def pointwise(
         self, t: RealScalar, x: Float[Array, "1"], u: Callable, args: PyTree = None
@@ -144,7 +144,7 @@ class FlameFront(AbstractKuramotoSivashinsky):
         del t, args
         require_channels(y, 1)
         axes = range(self.modes.grid.ndim)
-        slopes = [like_modes(self.modes.derivative(a), y) * y for a in axes]
+        slopes = [apply_symbol(self.modes.derivative(a), y) for a in axes]
         slopes = self.modes.to_nodes(jnp.concatenate(slopes))
         return self.modes.to_modes(-0.5 * jnp.sum(slopes**2, 0, keepdims=True))
 

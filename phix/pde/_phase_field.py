@@ -18,7 +18,7 @@ from phix.pde._reaction import (
     laplacian_symbol,
     require_sides,
 )
-from phix.pde._semilinear import AbstractSemilinear, like_modes
+from phix.pde._semilinear import AbstractSemilinear, apply_symbol
 from phix.space import Grid, Modes
 
 
@@ -128,7 +128,7 @@ class CahnHilliard(AbstractSemilinear):
         r"""$\Delta u^3$."""
         del t, args
         cube = self.modes.to_modes(self.modes.to_nodes(y) ** 3)
-        return like_modes(self.modes.laplacian, y) * cube
+        return apply_symbol(self.modes.laplacian, cube)
 
     def pointwise(
         self, t: RealScalar, x: Float[Array, " dim"], u: Callable, args: PyTree = None
@@ -213,7 +213,7 @@ class SwiftHohenberg(AbstractReaction):
 
         def energy(u: Float[Array, " channels *space"]) -> Float[Array, ""]:
             y = self.encode(u)
-            stress = self.decode(like_modes(1 + self.modes.laplacian, y) * y)
+            stress = self.decode(apply_symbol(1 + self.modes.laplacian, y))
             r, g = in_precision_of((self.r, self.g), u)
             density = -r * u**2 / 2 - g * u**3 / 3 + u**4 / 4
             return 0.5 * grid.inner(stress, stress) + grid.integrate(density).sum()

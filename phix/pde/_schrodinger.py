@@ -13,7 +13,7 @@ from phix.pde._reaction import (
     in_precision_of_field,
     require_sides,
 )
-from phix.pde._semilinear import like_modes
+from phix.pde._semilinear import apply_symbol
 from phix.space import Grid, Modes
 
 
@@ -86,7 +86,7 @@ class NonlinearSchrodinger(AbstractReaction):
 
         def momentum(u: Inexact[Array, " channels *space"]) -> Float[Array, ""]:
             y = self.encode(u)
-            slope = self.decode(like_modes(self.modes.derivative(0), y) * y)
+            slope = self.decode(apply_symbol(self.modes.derivative(0), y))
             return grid.inner(u, slope).imag
 
         def energy(u: Inexact[Array, " channels *space"]) -> Float[Array, ""]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
 
+from phix import num
 from phix._errors import is_concrete, require
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
 from phix.pde._base import AbstractEquation, Limits, as_parameter
@@ -65,7 +66,7 @@ class AbstractSemilinear(AbstractEquation):
     ) -> Inexact[Array, "..."]:
         """L y, in the precision of y; of one channel y it gives all that L has."""
         del t, args
-        return like_modes(self.symbol(), y) * y
+        return apply_symbol(self.symbol(), y)
 
     def terms(self) -> dfx.MultiTerm:
         """The linear and the nonlinear part as two Diffrax terms."""
@@ -218,10 +219,18 @@ def from_symbol(
     return equation
 
 
+def apply_symbol(symbol: Any, y: Array) -> Array:
+    """A table or parameter times coefficients y, in their precision."""
+    # What is NumPy's stays so: `scale` then sees whether it is imaginary.
+    as_array = jnp.asarray if isinstance(symbol, Array) else np.asarray
+    return num.scale(as_array(symbol, _kind(symbol, y)), y)
+
+
 def like_modes(values: Any, y: Array) -> Array:
     """A table or parameter in the precision of coefficients y; complex stays so."""
+    return jnp.asarray(values, _kind(values, y))
+
+
+def _kind(values: Any, y: Array) -> Any:
     real = jnp.finfo(y.dtype).dtype
-    values = jnp.asarray(values) if isinstance(values, Array) else np.asarray(values)
-    if np.issubdtype(values.dtype, np.complexfloating):
-        return jnp.asarray(values, jnp.result_type(real, jnp.complex64))
-    return jnp.asarray(values, real)
+    return jnp.result_type(real, jnp.complex64) if jnp.iscomplexobj(values) else real

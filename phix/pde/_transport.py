@@ -14,7 +14,7 @@ from phix._types import Array, Float, Inexact, PyTree, RealScalar
 from phix.pde._base import Limits, as_parameter, in_precision_of
 from phix.pde._invariants import mass_and_energy
 from phix.pde._reaction import laplacian_pointwise, laplacian_symbol, require_sides
-from phix.pde._semilinear import AbstractSemilinear, like_modes
+from phix.pde._semilinear import AbstractSemilinear, apply_symbol
 from phix.space import Grid, Modes
 
 
@@ -141,11 +141,13 @@ class SpectralDiffusion(AbstractSemilinear):
         if not self.nu.ndim:
             return jnp.zeros_like(y)
         axes = range(self.modes.grid.ndim)
-        slopes = [like_modes(self.modes.derivative(a), y) for a in axes]
+        symbols = [self.modes.derivative(a) for a in axes]
         rest = in_precision_of(self.nu - jnp.max(self.nu), y)
-        flux = rest * self.modes.to_nodes(jnp.concatenate([s * y for s in slopes]))
-        parts = jnp.split(self.modes.to_modes(flux), len(slopes))
-        rates = [s * part for s, part in zip(slopes, parts, strict=True)]
+        flux = rest * self.modes.to_nodes(
+            jnp.concatenate([apply_symbol(s, y) for s in symbols])
+        )
+        parts = jnp.split(self.modes.to_modes(flux), len(symbols))
+        rates = [apply_symbol(s, part) for s, part in zip(symbols, parts, strict=True)]
         return jnp.sum(jnp.stack(rates), axis=0)
 
     def pointwise(

@@ -2,7 +2,7 @@
 
 import functools as ft
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -10,11 +10,11 @@ import jax.numpy as jnp
 
 from phix._errors import require
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
-from phix.num import dear
+from phix.num import dear, scale
 from phix.pde._base import as_parameter
 from phix.pde._flow import AbstractFlow, inverse_square, optional
 from phix.pde._forcing import forcing_modes, read_forcing
-from phix.pde._semilinear import like_modes
+from phix.pde._semilinear import apply_symbol, like_modes
 from phix.space import Grid, Modes
 
 
@@ -195,9 +195,9 @@ class NavierStokes(AbstractFlow):
         kx, ky, kz = self._waves(products)
         xx, yy, yz, xz, xy = _components(products)
         rows = [
-            kx * xx + ky * xy + kz * xz,
-            kx * xy + ky * yy + kz * yz,
-            kx * xz + ky * yz,
+            _along((kx, ky, kz), (xx, xy, xz)),
+            _along((kx, ky, kz), (xy, yy, yz)),
+            _along((kx, ky), (xz, yz)),
         ]
         return -1j * jnp.concatenate(rows)
 
@@ -205,33 +205,37 @@ class NavierStokes(AbstractFlow):
         """The projected force in two dimensions, from $u_x u_y$ and $u_y^2 - u_x^2$."""
         kx, ky = self._waves(products)
         cross, stretch = _components(products)
-        turn = (kx**2 - ky**2) * cross + kx * ky * stretch
-        turn = like_modes(inverse_square(self.modes), products) * turn
-        return jnp.concatenate([1j * ky * turn, -1j * kx * turn])
+        turn = _along((kx**2 - ky**2, kx * ky), (cross, stretch))
+        turn = apply_symbol(inverse_square(self.modes), 1j * turn)
+        return jnp.concatenate([scale(ky, turn), scale(-kx, turn)])
 
     def _curl(self, c: Array) -> Array:
         """The coefficients of the vorticity: one component, or three."""
         k, parts = self._waves(c), _components(c)
         pairs = _CYCLIC if len(k) == 3 else [(0, 1)]
-        turns = [k[i] * parts[j] - k[j] * parts[i] for i, j in pairs]
+        turns = [_along((k[i], -k[j]), (parts[j], parts[i])) for i, j in pairs]
         return 1j * jnp.concatenate(turns)
 
     def _project(self, c: Array) -> Array:
         """The part of coefficients without divergence; the mean stays."""
-        along = like_modes(inverse_square(self.modes), c) * self._divergence(c)
+        along = apply_symbol(inverse_square(self.modes), self._divergence(c))
         pairs = zip(self._waves(c), _components(c), strict=True)
-        return jnp.concatenate([part - k * along for k, part in pairs])
+        return jnp.concatenate([part - scale(k, along) for k, part in pairs])
 
     def _divergence(self, c: Array) -> Array:
         """The sum of k_a c_a, without the factor i."""
-        terms = [k * p for k, p in zip(self._waves(c), _components(c), strict=True)]
-        return ft.reduce(operator.add, terms)
+        return _along(self._waves(c), _components(c))
 
     def _waves(self, c: Array) -> list[Array]:
         return [like_modes(kappa[None], c) for kappa in self.modes.wavenumbers]
 
 
 _CYCLIC = ((1, 2), (2, 0), (0, 1))
+
+
+def _along(waves: Sequence[Array], parts: Sequence[Array]) -> Array:
+    """Σ waves · parts."""
+    return ft.reduce(operator.add, map(scale, waves, parts))
 
 
 def _components(c: Array) -> list[Array]:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 from phix import num
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
 from phix.pde._base import Limits, as_parameter, in_precision_of
 from phix.pde._invariants import mass_and_energy
 from phix.pde._reaction import require_channels, require_sides
-from phix.pde._semilinear import AbstractSemilinear, like_modes
+from phix.pde._semilinear import AbstractSemilinear, apply_symbol
 from phix.space import Grid, Modes
 
 
@@ -69,14 +70,14 @@ class ViscousBurgers(AbstractSemilinear):
         del t, args
         dim = self.modes.grid.ndim
         require_channels(y, dim)
-        slope = [like_modes(self.modes.derivative(a), y) for a in range(dim)]
-        fields = self.modes.to_nodes(jnp.concatenate([y, _curl(slope, y)]))
+        symbols = [self.modes.derivative(a) for a in range(dim)]
+        fields = self.modes.to_nodes(jnp.concatenate([y, _curl(symbols, y)]))
         u, rotation = fields[:dim], fields[dim:]
         half_square = 0.5 * jnp.sum(u**2, 0, keepdims=True)
         products = jnp.concatenate([half_square, _cross(rotation, u)])
         products = self.modes.to_modes(products)
         head, turn = products[0], products[1:]
-        rate = -jnp.stack([s * head for s in slope])
+        rate = -jnp.stack([apply_symbol(s, head) for s in symbols])
         return rate - turn if dim > 1 else rate
 
     def pointwise(
@@ -95,13 +96,15 @@ class ViscousBurgers(AbstractSemilinear):
         return mass_and_energy(self.modes.grid)
 
 
-def _curl(slope: list[Array], y: Array) -> Array:
+def _curl(symbols: list[np.ndarray], y: Array) -> Array:
     """The curl: nothing in one dimension, one channel in two, three in three."""
-    if len(slope) == 1:
+    if len(symbols) == 1:
         return y[:0]
-    if len(slope) == 2:
-        return (slope[0] * y[1] - slope[1] * y[0])[None]
-    turns = [slope[b] * y[c] - slope[c] * y[b] for b, c in ((1, 2), (2, 0), (0, 1))]
+    pairs = [(0, 1)] if len(symbols) == 2 else [(1, 2), (2, 0), (0, 1)]
+    turns = [
+        apply_symbol(symbols[a], y[b]) - apply_symbol(symbols[b], y[a])
+        for a, b in pairs
+    ]
     return jnp.stack(turns)
 
 

@@ -7,12 +7,13 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from phix import num
 from phix._errors import require
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
 from phix.pde._base import as_parameter
 from phix.pde._flow import AbstractFlow, inverse_square, optional
 from phix.pde._forcing import forcing_modes, read_forcing
-from phix.pde._semilinear import like_modes
+from phix.pde._semilinear import apply_symbol, like_modes
 from phix.space import Grid, Modes
 
 
@@ -97,7 +98,7 @@ class Vorticity(AbstractFlow):
         if self.scalar_diffusivity is not None:
             products = jnp.concatenate([products, u * scalar, v * scalar])
         cross, stretch, *flux = self.modes.to_modes(products)
-        rate = (kx**2 - ky**2) * cross + kx * ky * stretch
+        rate = num.scale(kx**2 - ky**2, cross) + num.scale(kx * ky, stretch)
         rate = rate[None]
         if self.forcing is not None:
             rate = rate + forcing_modes(self.forcing, self.modes, t, y)
@@ -148,4 +149,4 @@ class Vorticity(AbstractFlow):
         kx, ky = self.modes.wavenumbers
         inverse = inverse_square(self.modes)
         symbols = np.stack([1j * ky * inverse, -1j * kx * inverse])
-        return like_modes(symbols, y) * y[:1]
+        return apply_symbol(symbols, y[:1])

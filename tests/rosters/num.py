@@ -24,6 +24,7 @@ from phix.num import (
     norm,
     phi,
     phis,
+    scale,
     sine,
     spline_weights,
 )
@@ -151,6 +152,19 @@ def _sine(dtype):
     return fn, (jnp.linspace(-7.0, 9.0, 12, dtype=dtype),)
 
 
+def _scale(dtype):
+    rng = np.random.default_rng(0)
+    x, y, real = (jnp.asarray(rng.normal(size=(2, 3)), dtype) for _ in range(3))
+    slope = 1j * np.arange(3.0).astype(np.dtype(dtype))
+
+    def fn(real, x, y):
+        z = jax.lax.complex(x, y)
+        found = scale(real, z) + scale(jax.lax.complex(y, x), scale(slope, z))
+        return found.real, found.imag
+
+    return fn, (real, x, y)
+
+
 CASES = [
     Case("damped_lstsq", _lstsq, ("damped_lstsq",)),
     Case("least_squares", _least_squares, ("least_squares", "LeastSquaresSolution")),
@@ -169,4 +183,5 @@ CASES = [
     Case("spline", _spline, ("spline_weights",)),
     Case("sine", _sine, ("sine", "cosine")),
     Case("phi", _phi, ("phi", "phis")),
+    Case("scale", _scale, ("scale",)),
 ]

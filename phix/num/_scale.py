@@ -1,0 +1,31 @@
+"""The product of coefficients with a table that is real, or imaginary."""
+
+import jax.lax as lax
+import jax.numpy as jnp
+import numpy as np
+
+from phix._types import Array, Inexact
+
+
+def scale(
+    table: Inexact[Array, "..."] | np.ndarray | float, z: Inexact[Array, "..."]
+) -> Inexact[Array, "..."]:
+    """`table * z`, in as little arithmetic as it takes; broadcast as usual.
+
+    A product of a real and a complex array makes the real one complex first, and then
+    multiplies and adds its zeros: three times the arithmetic, which compilers may not
+    leave out. Here a real table multiplies the parts of z, and so does a NumPy array
+    of imaginary numbers, with the parts changed over.
+
+    **Arguments:**
+
+    - `table`: numbers, real or complex, in the precision of z.
+    - `z`: coefficients, real or complex.
+    """
+    if not jnp.iscomplexobj(z):
+        return table * z
+    if not jnp.iscomplexobj(table):
+        return lax.complex(table * z.real, table * z.imag)
+    if isinstance(table, np.ndarray) and not table.real.any():
+        return lax.complex(-table.imag * z.imag, table.imag * z.real)
+    return table * z
