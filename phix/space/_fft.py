@@ -1,6 +1,9 @@
 """The FFTs of real fields on periodic axes: kept modes to nodes and back."""
 
+import functools as ft
 import itertools
+import math
+from collections.abc import Callable
 from typing import Any
 
 import jax.lax as lax
@@ -18,9 +21,12 @@ from phix.space._packed import packed_irfft, packed_rfft
 # ones. (Not in pairs across a batch: a sample that blows up would take its partner
 # along.)
 
-# Of the way back, in two dimensions, this holds below so many nodes; above, two real
-# FFTs take no more time than a complex one whose parts must be taken asunder.
-_LARGE = 2**16
+# Of the way back, in two dimensions, this holds below so many nodes of so many bytes;
+# above, two real FFTs take no more time than a complex one whose parts must be taken
+# asunder. In three dimensions it holds on the way to the nodes alone, and below so many
+# bytes: then XLA runs FFTs that do not wait for each other on several cores.
+_LARGE = {4: 2**16, 8: 2**14}
+_HUGE = 3 * 2**17
 
 
 def analyse(modes: Any, u: Array) -> Array:
@@ -68,17 +74,24 @@ def _symmetric(modes: Any) -> bool:
 
 def _sums(form: tuple[Any, float], u: Array) -> Array:
     """Σ u exp(−ikx) over the nodes, times a factor: `form` is (modes, factor)."""
+    modes, _ = form
+    small = u[0].size < _LARGE[u.dtype.itemsize]
+    if modes.grid.ndim == 2 and small and _symmetric(modes):
+        return _each(ft.partial(_sums_of_two, form), u, 2)
+    return _each(ft.partial(_real_sums, form), u)
+
+
+def _each(fn: Callable, x: Array, channels: int = 1) -> Array:
+    """fn of so many channels after the others, each in an operation of its own."""
+    parts = [fn(x[i : i + channels]) for i in range(0, x.shape[0], channels)]
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+
+
+def _sums_of_two(form: tuple[Any, float], u: Array) -> Array:
+    if u.shape[0] < 2:
+        return _real_sums(form, u)
     modes, factor = form
     u = u if factor == 1 else u * np.asarray(factor, u.dtype)
-    if modes.grid.ndim == 2 and u[0].size < _LARGE and _symmetric(modes):
-        parts = [_sums_of_two(modes, u[i : i + 2]) for i in range(0, u.shape[0], 2)]
-        return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
-    return _real_sums(modes, u)
-
-
-def _sums_of_two(modes: Any, u: Array) -> Array:
-    if u.shape[0] < 2:
-        return _real_sums(modes, u)
     axes = _axes(modes)
     half, n = axes[-1], modes.grid.shape[axes[-1] - 1]
     z = jnp.fft.fftn(lax.complex(0.5 * u[:1], 0.5 * u[1:]), axes=axes)
@@ -92,7 +105,9 @@ def _sums_of_two(modes: Any, u: Array) -> Array:
     return jnp.concatenate([here + there, lax.complex(gap.imag, -gap.real)])
 
 
-def _real_sums(modes: Any, u: Array) -> Array:
+def _real_sums(form: tuple[Any, float], u: Array) -> Array:
+    modes, factor = form
+    u = u if factor == 1 else u * np.asarray(factor, u.dtype)
     full = jnp.fft.rfftn(u, axes=_axes(modes))
     half = _axes(modes)[-1]
     return cut(modes, lax.slice_in_dim(full, 0, modes.shape[half - 1], axis=half))
@@ -106,20 +121,17 @@ def _sums_transposed(form: tuple[Any, float], ct: Array) -> Array:
 
 
 def _fields(form: tuple[Any, bool], c: Array) -> Array:
-    """Re Σ c exp(ikx) over all modes; two channels share an FFT.
+    """Re Σ c exp(ikx) over all modes; two channels share an FFT, unless it is huge.
 
     Of the modes that stand for themselves and their conjugates at once (none of the
     half axis) only what belongs to a real field counts; unless `form` says that these
     modes may hold something else, it is taken for granted that they do not.
     """
-    modes, loose = form
-    parts = [
-        _fields_of_pair(modes, c[i : i + 2], loose)
-        if c[i : i + 2].shape[0] == 2
-        else _inverse_real_fft(modes, c[i : i + 2])
-        for i in range(0, c.shape[0], 2)
-    ]
-    return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+    modes, _ = form
+    size = math.prod(modes.grid.shape) * jnp.finfo(c.dtype).bits // 8
+    if modes.grid.ndim == 3 and size >= _HUGE:
+        return _each(ft.partial(_inverse_real_fft, modes), c)
+    return _each(ft.partial(_fields_of_pair, form), c, 2)
 
 
 def _fields_transposed(form: tuple[Any, bool], ct: Array) -> Array:
@@ -129,7 +141,10 @@ def _fields_transposed(form: tuple[Any, bool], ct: Array) -> Array:
     return lax.complex(waves * sums.real, -waves * sums.imag)
 
 
-def _fields_of_pair(modes: Any, c: Array, loose: bool) -> Array:
+def _fields_of_pair(form: tuple[Any, bool], c: Array) -> Array:
+    modes, loose = form
+    if c.shape[0] < 2:
+        return _inverse_real_fft(modes, c)
     axes = _axes(modes)
     half, n = axes[-1], modes.grid.shape[axes[-1] - 1]
     first, second = c[:1], c[1:]
@@ -176,13 +191,11 @@ def _even(modes: Any) -> bool:
 
 
 def _analyse_line(modes: Any, u: Array) -> Array:
-    parts = [_analyse_lines(modes, u[i : i + 2]) for i in range(0, u.shape[0], 2)]
-    return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+    return _each(ft.partial(_analyse_lines, modes), u, 2)
 
 
 def _synthesise_line(modes: Any, c: Array) -> Array:
-    parts = [_synthesise_lines(modes, c[i : i + 2]) for i in range(0, c.shape[0], 2)]
-    return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+    return _each(ft.partial(_synthesise_lines, modes), c, 2)
 
 
 def _in_pairs(modes: Any, channels: int) -> bool:

@@ -51,13 +51,25 @@ def test_large_fields_take_real_transforms(monkeypatch):
     modes = Grid((10, 7), (0.0, 1.0)).modes(2 / 3)
     u = np.random.default_rng(0).normal(size=(3, 10, 7))
     in_pairs = modes.to_modes(jnp.asarray(u))
-    monkeypatch.setattr(_fft, "_LARGE", 0)
+    monkeypatch.setattr(_fft, "_LARGE", {8: 0})
     monkeypatch.setattr(_fft, "_sums_of_two", None)
     jax.clear_caches()
     alone = modes.to_modes(jnp.asarray(u))
     np.testing.assert_allclose(alone, in_pairs, atol=1e-15)
     full = np.fft.rfft2(u, norm="forward")
     np.testing.assert_allclose(alone[:, 3:, :], full[:, :4, :3], atol=1e-15)
+    check_transpose(modes, modes.to_modes)
+
+
+def test_huge_fields_have_an_fft_each(monkeypatch):
+    modes = Grid((6, 8, 7), (0.0, 1.0)).modes(2 / 3)
+    u = np.random.default_rng(0).normal(size=(3, 6, 8, 7))
+    c = modes.to_modes(jnp.asarray(u))
+    in_pairs = modes.to_nodes(c)
+    monkeypatch.setattr(_fft, "_HUGE", 0)
+    monkeypatch.setattr(_fft, "_fields_of_pair", None)
+    jax.clear_caches()
+    np.testing.assert_allclose(modes.to_nodes(c), in_pairs, atol=1e-14)
     check_transpose(modes, modes.to_modes)
 
 
