@@ -23,10 +23,12 @@ from phix.space._packed import packed_irfft, packed_rfft
 
 # Of the way back, in two dimensions, this holds below so many nodes of so many bytes;
 # above, two real FFTs take no more time than a complex one whose parts must be taken
-# asunder. In three dimensions it holds on the way to the nodes alone, and below so many
-# bytes: then XLA runs FFTs that do not wait for each other on several cores.
+# asunder. In three dimensions it does not hold.
 _LARGE = {4: 2**16, 8: 2**14}
-_HUGE = 3 * 2**17
+# Three FFTs and more that do not wait for each other XLA runs side by side on several
+# cores, from so many bytes of a field on: then each field has its own, and pairs are
+# made of no fewer than five.
+_HUGE, _PAIRS = 3 * 2**17, 5
 
 
 def analyse(modes: Any, u: Array) -> Array:
@@ -75,10 +77,17 @@ def _symmetric(modes: Any) -> bool:
 def _sums(form: tuple[Any, float], u: Array) -> Array:
     """Σ u exp(−ikx) over the nodes, times a factor: `form` is (modes, factor)."""
     modes, _ = form
-    small = u[0].size < _LARGE[u.dtype.itemsize]
-    if modes.grid.ndim == 2 and small and _symmetric(modes):
+    plane = modes.grid.ndim == 2
+    if plane and u[0].size < _LARGE[u.dtype.itemsize] and _symmetric(modes):
         return _each(ft.partial(_sums_of_two, form), u, 2)
-    return _each(ft.partial(_real_sums, form), u)
+    if plane or _huge(modes, u):
+        return _each(ft.partial(_real_sums, form), u)
+    return _real_sums(form, u)
+
+
+def _huge(modes: Any, like: Array) -> bool:
+    """Whether a field is in the precision of an array."""
+    return math.prod(modes.grid.shape) * jnp.finfo(like.dtype).bits // 8 >= _HUGE
 
 
 def _each(fn: Callable, x: Array, channels: int = 1) -> Array:
@@ -128,8 +137,7 @@ def _fields(form: tuple[Any, bool], c: Array) -> Array:
     modes may hold something else, it is taken for granted that they do not.
     """
     modes, _ = form
-    size = math.prod(modes.grid.shape) * jnp.finfo(c.dtype).bits // 8
-    if modes.grid.ndim == 3 and size >= _HUGE:
+    if modes.grid.ndim == 3 and c.shape[0] < _PAIRS and _huge(modes, c):
         return _each(ft.partial(_inverse_real_fft, modes), c)
     return _each(ft.partial(_fields_of_pair, form), c, 2)
 

@@ -38,8 +38,8 @@ class Modes(eqx.Module):
     Along a periodic axis coefficients are in the order $-K \ldots K$; a real field
     needs only $0 \ldots K$ along its last periodic axis. Cost: a real FFT for a
     channel, and on the way to the nodes for two real channels together one complex FFT
-    of that size (which on CPUs takes 0.5 to 0.8 of the time of two real ones): hand
-    over all channels at once.
+    of that size (which on CPUs takes 0.5 to 0.8 of the time of two real ones), but in
+    large cubes one for each, side by side: hand over all channels at once.
 
     **Arguments:**
 
