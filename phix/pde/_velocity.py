@@ -206,7 +206,7 @@ class NavierStokes(AbstractFlow):
         kx, ky = self._waves(products)
         cross, stretch = _components(products)
         turn = _along((kx**2 - ky**2, kx * ky), (cross, stretch))
-        turn = apply_symbol(inverse_square(self.modes), 1j * turn)
+        turn = apply_symbol(1j * inverse_square(self.modes), turn)
         return jnp.concatenate([scale(ky, turn), scale(-kx, turn)])
 
     def _curl(self, c: Array) -> Array:

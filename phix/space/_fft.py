@@ -86,7 +86,7 @@ def _sums(form: tuple[Any, float], u: Array) -> Array:
 
 
 def _huge(modes: Any, like: Array) -> bool:
-    """Whether a field is in the precision of an array."""
+    """Whether a field is huge, in the precision of an array."""
     return math.prod(modes.grid.shape) * jnp.finfo(like.dtype).bits // 8 >= _HUGE
 
 
