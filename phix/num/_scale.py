@@ -23,9 +23,10 @@ def scale(
     - `z`: coefficients, real or complex.
     """
     if not jnp.iscomplexobj(z):
-        return table * z
+        return jnp.multiply(table, z)
     if not jnp.iscomplexobj(table):
         return lax.complex(table * z.real, table * z.imag)
-    if isinstance(table, np.ndarray) and not table.real.any():
-        return lax.complex(-table.imag * z.imag, table.imag * z.real)
-    return table * z
+    if isinstance(table, np.ndarray) and not np.real(table).any():
+        slope = np.imag(table)
+        return lax.complex(-slope * z.imag, slope * z.real)
+    return jnp.multiply(table, z)
