@@ -15,7 +15,8 @@ def scale(
     A product of a real and a complex array makes the real one complex first, and then
     multiplies and adds its zeros: three times the arithmetic, which compilers may not
     leave out. Here a real table multiplies the parts of z, and so does a NumPy array
-    of imaginary numbers, with the parts changed over.
+    of imaginary numbers, with the parts swapped; of what is traced nobody knows
+    whether it is.
 
     **Arguments:**
 

@@ -34,7 +34,7 @@ class NavierStokes(AbstractFlow):
     $u\otimes u$ left to the pressure: 4 real transforms. In three from five such
     products: 8 real transforms. With aliasing (`dealias` above 2/3) it is
     $u\times\omega$ there, 9 real transforms, which conserves energy and helicity all
-    the same. Two transforms to the nodes are done as one complex one.
+    the same.
 
     **Arguments:**
 
@@ -235,7 +235,8 @@ _CYCLIC = ((1, 2), (2, 0), (0, 1))
 
 def _along(waves: Sequence[Array], parts: Sequence[Array]) -> Array:
     """Σ waves · parts."""
-    return ft.reduce(operator.add, map(scale, waves, parts))
+    terms = [scale(k, part) for k, part in zip(waves, parts, strict=True)]
+    return ft.reduce(operator.add, terms)
 
 
 def _components(c: Array) -> list[Array]:

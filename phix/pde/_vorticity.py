@@ -29,7 +29,7 @@ class Vorticity(AbstractFlow):
     mean; energy goes to large scales, enstrophy to small ones.
 
     $N = (\partial_y^2 - \partial_x^2)(u_x u_y) + \partial_x\partial_y(u_x^2 - u_y^2)$
-    takes four real transforms, done as two complex ones.
+    takes four real transforms.
 
     **Arguments:**
 

@@ -25,10 +25,10 @@ from phix.space._packed import packed_irfft, packed_rfft
 # above, two real FFTs take no more time than a complex one whose parts must be taken
 # asunder. In three dimensions it does not hold.
 _LARGE = {4: 2**16, 8: 2**14}
-# Three FFTs and more that do not wait for each other XLA runs side by side on several
-# cores, from so many bytes of a field on: then each field has its own, and pairs are
-# made of no fewer than five.
-_HUGE, _PAIRS = 3 * 2**17, 5
+# Three FFTs and more that do not wait for each other XLA runs side by side on the cores
+# of a CPU. From so many bytes of a field on each has its own, but for five fields and
+# more on the way to the nodes, whose pairs are three FFTs already.
+_HUGE, _FEWEST_IN_PAIRS = 3 * 2**17, 5
 
 
 def analyse(modes: Any, u: Array) -> Array:
@@ -86,12 +86,12 @@ def _sums(form: tuple[Any, float], u: Array) -> Array:
 
 
 def _huge(modes: Any, like: Array) -> bool:
-    """Whether a field is huge, in the precision of an array."""
+    """Whether one field, in the precision of an array, takes `_HUGE` bytes."""
     return math.prod(modes.grid.shape) * jnp.finfo(like.dtype).bits // 8 >= _HUGE
 
 
 def _each(fn: Callable, x: Array, channels: int = 1) -> Array:
-    """fn of so many channels after the others, each in an operation of its own."""
+    """fn of every so many channels, joined: one operation for each."""
     parts = [fn(x[i : i + channels]) for i in range(0, x.shape[0], channels)]
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
 
@@ -130,14 +130,14 @@ def _sums_transposed(form: tuple[Any, float], ct: Array) -> Array:
 
 
 def _fields(form: tuple[Any, bool], c: Array) -> Array:
-    """Re Σ c exp(ikx) over all modes; two channels share an FFT, unless it is huge.
+    """Re Σ c exp(ikx) over all modes; two channels share an FFT, or have one each.
 
     Of the modes that stand for themselves and their conjugates at once (none of the
     half axis) only what belongs to a real field counts; unless `form` says that these
     modes may hold something else, it is taken for granted that they do not.
     """
     modes, _ = form
-    if modes.grid.ndim == 3 and c.shape[0] < _PAIRS and _huge(modes, c):
+    if modes.grid.ndim == 3 and 2 < c.shape[0] < _FEWEST_IN_PAIRS and _huge(modes, c):
         return _each(ft.partial(_inverse_real_fft, modes), c)
     return _each(ft.partial(_fields_of_pair, form), c, 2)
 
