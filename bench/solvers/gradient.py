@@ -48,7 +48,7 @@ def main() -> None:
         low, high = bootstrap(ratios)
         here, there = np.median(times, axis=0)
         print(f"phix memory={memory}: {_megabytes(ours):.2f} MB, {here:.1f} ms; "
-              f"exponax {there:.1f} ms: {np.median(ratios):.2f} × faster "
+              f"exponax {there:.1f} ms: {np.median(ratios):.2f} × as fast "
               f"[{low:.2f}, {high:.2f}]", flush=True)  # fmt: skip
 
 

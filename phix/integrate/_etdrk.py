@@ -67,7 +67,7 @@ class AbstractETDRK(AbstractOneStep):
         if not self.tableau.embedded:
             return y1, None, history
         # With fixed steps the error is not read, and the compiler leaves it out.
-        error = last[1][-1] * (values[-1] - nonlinear(t + h, y1))
+        error = scale(last[1][-1], values[-1] - nonlinear(t + h, y1))
         return y1, error, history
 
 

@@ -76,8 +76,8 @@ class AbstractIMEXMultistep(AbstractSplitScheme):
         """One step."""
         _, factor, inverse = coefficients
         formula, rate = self.formula, h * nonlinear(t, y)
-        rest = formula.rates[0] * rate + history[0]
-        y1 = scale(inverse, scale(factor, y) + rest)
+        y1 = scale(factor, y) + formula.rates[0] * rate + history[0]
+        y1 = scale(inverse, y1)
         return y1, None, self._added(y, rate, history)
 
     def _added(self, y: Array, rate: Array, sums: tuple) -> tuple[Array, ...]:

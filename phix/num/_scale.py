@@ -1,5 +1,6 @@
 """The product of coefficients with a table that is real, or imaginary."""
 
+import jax
 import jax.lax as lax
 import jax.numpy as jnp
 import numpy as np
@@ -8,15 +9,14 @@ from phix._types import Array, Inexact
 
 
 def scale(
-    table: Inexact[Array, "..."] | np.ndarray | float, z: Inexact[Array, "..."]
+    table: Inexact[Array, "..."] | np.ndarray | complex, z: Inexact[Array, "..."]
 ) -> Inexact[Array, "..."]:
     """`table * z`, in as little arithmetic as it takes; broadcast as usual.
 
     A product of a real and a complex array makes the real one complex first, and then
     multiplies and adds its zeros: three times the arithmetic, which compilers may not
-    leave out. Here a real table multiplies the parts of z, and so does a NumPy array
-    of imaginary numbers, with the parts swapped; of what is traced nobody knows
-    whether it is.
+    leave out. Here a real table multiplies the parts of z, and so does one of imaginary
+    numbers, with the parts swapped, where it can be looked at: a number or NumPy's.
 
     **Arguments:**
 
@@ -27,7 +27,7 @@ def scale(
         return jnp.multiply(table, z)
     if not jnp.iscomplexobj(table):
         return lax.complex(table * z.real, table * z.imag)
-    if isinstance(table, np.ndarray) and not np.real(table).any():
+    if not isinstance(table, jax.Array) and not np.any(np.real(table)):
         slope = np.imag(table)
         return lax.complex(-slope * z.imag, slope * z.real)
     return jnp.multiply(table, z)

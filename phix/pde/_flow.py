@@ -1,13 +1,17 @@
 """What the two forms of the Navier–Stokes equations share."""
 
 import abc
+import functools as ft
 import math
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from phix import num
 from phix._types import Array, Float, Inexact, PyTree
 from phix.pde._base import Limits, as_parameter
 from phix.pde._reaction import require_channels
@@ -64,6 +68,14 @@ class AbstractFlow(AbstractSemilinear):
             return flow
         scalar = self.scalar_diffusivity * laplacian
         return jnp.concatenate([flow] * self.flow_channels + [scalar])
+
+
+def along(
+    waves: Sequence[Array], parts: Sequence[Inexact[Array, "..."]]
+) -> Inexact[Array, "..."]:
+    """Σ waves · parts, of real waves and coefficients."""
+    terms = [num.scale(k, part) for k, part in zip(waves, parts, strict=True)]
+    return ft.reduce(operator.add, terms)
 
 
 def optional(name: str, value: Any) -> Array | None:

@@ -1,8 +1,6 @@
 """Navier–Stokes flow in two and three dimensions, by its velocity."""
 
-import functools as ft
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -12,7 +10,7 @@ from phix._errors import require
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
 from phix.num import dear, scale
 from phix.pde._base import as_parameter
-from phix.pde._flow import AbstractFlow, inverse_square, optional
+from phix.pde._flow import AbstractFlow, along, inverse_square, optional
 from phix.pde._forcing import forcing_modes, read_forcing
 from phix.pde._semilinear import apply_symbol, like_modes
 from phix.space import Grid, Modes
@@ -140,7 +138,7 @@ class NavierStokes(AbstractFlow):
             rate = rate + self._project(forcing_modes(self.forcing, self.modes, t, y))
         if self.scalar_diffusivity is None:
             return rate
-        return jnp.concatenate([rate, -1j * self._divergence(flux)])
+        return jnp.concatenate([rate, scale(-1j, self._divergence(flux))])
 
     def pointwise(
         self, t: RealScalar, x: Float[Array, " dim"], u: Callable, args: PyTree = None
@@ -195,17 +193,17 @@ class NavierStokes(AbstractFlow):
         kx, ky, kz = self._waves(products)
         xx, yy, yz, xz, xy = _components(products)
         rows = [
-            _along((kx, ky, kz), (xx, xy, xz)),
-            _along((kx, ky, kz), (xy, yy, yz)),
-            _along((kx, ky), (xz, yz)),
+            along((kx, ky, kz), (xx, xy, xz)),
+            along((kx, ky, kz), (xy, yy, yz)),
+            along((kx, ky), (xz, yz)),
         ]
-        return -1j * jnp.concatenate(rows)
+        return scale(-1j, jnp.concatenate(rows))
 
     def _planar_rate(self, products: Array) -> Array:
         """The projected force in two dimensions, from $u_x u_y$ and $u_y^2 - u_x^2$."""
         kx, ky = self._waves(products)
         cross, stretch = _components(products)
-        turn = _along((kx**2 - ky**2, kx * ky), (cross, stretch))
+        turn = along((kx**2 - ky**2, kx * ky), (cross, stretch))
         turn = apply_symbol(1j * inverse_square(self.modes), turn)
         return jnp.concatenate([scale(ky, turn), scale(-kx, turn)])
 
@@ -213,8 +211,8 @@ class NavierStokes(AbstractFlow):
         """The coefficients of the vorticity: one component, or three."""
         k, parts = self._waves(c), _components(c)
         pairs = _CYCLIC if len(k) == 3 else [(0, 1)]
-        turns = [_along((k[i], -k[j]), (parts[j], parts[i])) for i, j in pairs]
-        return 1j * jnp.concatenate(turns)
+        turns = [along((k[i], -k[j]), (parts[j], parts[i])) for i, j in pairs]
+        return scale(1j, jnp.concatenate(turns))
 
     def _project(self, c: Array) -> Array:
         """The part of coefficients without divergence; the mean stays."""
@@ -224,19 +222,13 @@ class NavierStokes(AbstractFlow):
 
     def _divergence(self, c: Array) -> Array:
         """The sum of k_a c_a, without the factor i."""
-        return _along(self._waves(c), _components(c))
+        return along(self._waves(c), _components(c))
 
     def _waves(self, c: Array) -> list[Array]:
         return [like_modes(kappa[None], c) for kappa in self.modes.wavenumbers]
 
 
 _CYCLIC = ((1, 2), (2, 0), (0, 1))
-
-
-def _along(waves: Sequence[Array], parts: Sequence[Array]) -> Array:
-    """Σ waves · parts."""
-    terms = [scale(k, part) for k, part in zip(waves, parts, strict=True)]
-    return ft.reduce(operator.add, terms)
 
 
 def _components(c: Array) -> list[Array]:

@@ -11,7 +11,7 @@ from phix import num
 from phix._errors import require
 from phix._types import Array, Float, Inexact, PyTree, RealScalar
 from phix.pde._base import as_parameter
-from phix.pde._flow import AbstractFlow, inverse_square, optional
+from phix.pde._flow import AbstractFlow, along, inverse_square, optional
 from phix.pde._forcing import forcing_modes, read_forcing
 from phix.pde._semilinear import apply_symbol, like_modes
 from phix.space import Grid, Modes
@@ -98,13 +98,12 @@ class Vorticity(AbstractFlow):
         if self.scalar_diffusivity is not None:
             products = jnp.concatenate([products, u * scalar, v * scalar])
         cross, stretch, *flux = self.modes.to_modes(products)
-        rate = num.scale(kx**2 - ky**2, cross) + num.scale(kx * ky, stretch)
-        rate = rate[None]
+        rate = along((kx**2 - ky**2, kx * ky), (cross, stretch))[None]
         if self.forcing is not None:
             rate = rate + forcing_modes(self.forcing, self.modes, t, y)
         if not flux:
             return rate
-        return jnp.concatenate([rate, -1j * (kx * flux[0] + ky * flux[1])[None]])
+        return jnp.concatenate([rate, num.scale(-1j, along((kx, ky), flux)[None])])
 
     def pointwise(
         self, t: RealScalar, x: Float[Array, " dim"], u: Callable, args: PyTree = None

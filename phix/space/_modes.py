@@ -12,6 +12,7 @@ import numpy as np
 
 from phix._errors import checked_dtype, is_concrete, require
 from phix._types import Array, Inexact
+from phix.num import scale
 from phix.space._fft import (
     analyse,
     analyse_complex,
@@ -176,7 +177,9 @@ class Modes(eqx.Module):
         self, c: Inexact[Array, " channels *modes"]
     ) -> Inexact[Array, " channels *modes"]:
         """The coefficients with zeros outside of the ellipsoid, if there is one."""
-        return c * self.inside.astype(jnp.finfo(c.dtype).dtype) if self.isotropic else c
+        if not self.isotropic:
+            return c
+        return scale(self.inside.astype(jnp.finfo(c.dtype).dtype), c)
 
     def fastest(
         self, velocity: Inexact[Array, " dim *space"]
@@ -204,6 +207,7 @@ class Modes(eqx.Module):
             rates.append(end * (2 * np.pi / length) * jnp.abs(v))
         if not self.isotropic:
             return ft.reduce(operator.add, rates)
+        # Not a norm over an axis, which inside of a maximum is slow on CPUs.
         return jnp.sqrt(ft.reduce(operator.add, (rate**2 for rate in rates)))
 
     @property
@@ -259,10 +263,16 @@ class Modes(eqx.Module):
     ) -> Inexact[Array, " channels *modes"]:
         """The coefficients of a field; modes that are not kept are dropped.
 
-        **Raises:** `ValueError` for the shape of another grid, or a complex field where
-        the modes are those of real ones.
+        **Raises:** `ValueError` for the shape of another grid, numbers that are neither
+        of single nor of double precision, or a complex field where the modes are those
+        of real ones.
         """
         self.grid.check(u)
+        require(
+            jnp.result_type(u)
+            in (jnp.float32, jnp.float64, jnp.complex64, jnp.complex128),
+            f"u is of {jnp.result_type(u)}, which has no FFT: u.astype(float)",
+        )
         require(
             self.complex or not jnp.iscomplexobj(u),
             "u is complex, the modes are of real fields: grid.modes(complex=True)",

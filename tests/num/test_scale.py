@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from phix.num import scale
+from phix.pde._semilinear import apply_symbol, like_modes
 
 
 KINDS = ("real", "imaginary", "complex", "traced")
@@ -63,3 +64,11 @@ def test_nothing_is_made_complex_first(kind):
     check_cheap(scale, make(kind, 1.0, 2.0))
     with pytest.raises(AssertionError):
         check_cheap(lambda table, z: table * z, make(kind, 1.0, 2.0))
+
+
+@pytest.mark.parametrize("kind", ["real", "imaginary"])
+def test_symbols_are_not_made_complex_either(kind):
+    symbol = make(kind, 1.0, 2.0).astype(float if kind == "real" else complex)
+    check_cheap(apply_symbol, symbol)
+    with pytest.raises(AssertionError):
+        check_cheap(lambda symbol, z: like_modes(symbol, z) * z, symbol)

@@ -338,6 +338,8 @@ def test_wrong_shapes_and_kinds_are_refused():
         modes.to_modes(jnp.zeros((1, 6, 5)))
     with pytest.raises(ValueError, match=r"u is complex, .*modes\(complex=True\)"):
         modes.to_modes(jnp.zeros((1, 5, 6), complex))
+    with pytest.raises(ValueError, match=r"u is of float16, .*u.astype\(float\)"):
+        modes.to_modes(jnp.zeros((1, 5, 6), jnp.float16))
     with pytest.raises(ValueError, match=r"wanted \(channels, 2, 4\)"):
         modes.to_nodes(jnp.zeros((1, 5, 6), complex))
     with pytest.raises(ValueError, match="order 1 along axis 1, which is not periodic"):

@@ -73,6 +73,44 @@ def test_huge_fields_have_an_fft_each(monkeypatch):
     check_transpose(modes, modes.to_modes)
 
 
+# nodes, precision, channels; FFTs on the way to the nodes, and back
+FFTS = [
+    ((48, 48, 48), jnp.float32, 2, 1, 2),
+    ((48, 48, 48), jnp.float32, 3, 3, 3),
+    ((48, 48, 48), jnp.float32, 6, 3, 6),
+    ((32, 32, 32), jnp.float32, 3, 2, 1),
+    ((128, 128), jnp.float32, 2, 1, 1),
+    ((128, 128), jnp.float64, 2, 1, 2),
+    ((256, 256), jnp.float32, 3, 2, 3),
+]
+
+
+def check_ffts(shape, dtype, channels, to_nodes, to_modes):
+    """So many FFTs are in the programs, which are not run."""
+    modes = Grid(shape, (0.0, 1.0)).modes(2 / 3)
+    c = jax.eval_shape(lambda: modes.zeros(channels, dtype))
+    u = jax.ShapeDtypeStruct((channels, *shape), dtype)
+    for transform, x, count in (
+        (modes.to_nodes, c, to_nodes),
+        (modes.to_modes, u, to_modes),
+    ):
+        program = jax.jit(lambda x, f=transform: f(x)).lower(x).as_text()
+        assert program.count("call @fft") == count
+
+
+@pytest.mark.parametrize("case", FFTS)
+def test_fields_share_ffts_where_that_is_faster(case):
+    check_ffts(*case)
+
+
+def test_one_limit_for_all_is_found(monkeypatch):
+    monkeypatch.setattr(_fft, "_HUGE", 2**40)
+    monkeypatch.setattr(_fft, "_LARGE", {4: 2**40, 8: 2**40})
+    for case in (FFTS[1], FFTS[2], FFTS[5], FFTS[6]):
+        with pytest.raises(AssertionError):
+            check_ffts(*case)
+
+
 def test_check_sees_a_transpose_of_something_else():
     modes = Grid((9, 6), (0.0, 1.0)).modes(2 / 3)
 
